@@ -1,0 +1,292 @@
+"""Every error a person can meet, in one tree, with its number on the wire.
+
+    RpclabError
+    ├── UsageError               a wrong argument, option or setting
+    │   ├── MethodNotFound       the peer has no such remote method
+    │   ├── WrongArguments       the remote method takes other arguments
+    │   ├── NotEncodable         a value that JSON can't carry (NaN, a lone surrogate, a set)
+    │   ├── MessageTooLarge      a message over one packet
+    │   ├── ConnectionBusy       two tasks used one connection at once
+    │   └── NotAllowed           this peer may not do that
+    ├── CommunicationError
+    │   ├── ConnectFailed        nobody answers there
+    │   ├── ConnectionLost       the peer went away                      (effect unknown)
+    │   ├── DeadlineExceeded     no answer in time                       (effect unknown)
+    │   └── TooManyConnections   the peer is at its limit
+    ├── ProtocolError
+    │   ├── PacketError          what came is no packet
+    │   ├── MessageError         what came is no JSON-RPC 2.0 message
+    │   └── HandshakeError       the peer doesn't know the cluster's secret, or speaks another version
+    ├── StorageError
+    │   ├── NameRefused          a name that could leave the folder or not exist on every system
+    │   ├── NameCollision        two names that some system takes for one
+    │   ├── NoSuchFile           nothing is backed up under that name
+    │   ├── FileChanged          the file changed while it was sent
+    │   ├── DigestMismatch       what arrived, or lies there, isn't what was sent
+    │   ├── DiskFull, QuotaExceeded
+    │   ├── SyncFailed           the disk would not promise durability
+    │   └── FolderNotUsable      a data folder that can't be written, or that another node uses
+    ├── PlacementError
+    │   ├── NoServer             no server can take the file
+    │   └── TooFewCopies         stored, but on fewer servers than wanted
+    ├── ClusterError
+    │   ├── StartFailed, PortInUse, ClusterRunning, NotRunning
+    └── RemoteError              the remote method raised something of its own
+
+`definite` says whether the effect is known: True means that what was asked for did not happen, False that it may have.
+`node` is the node where the error arose, None for this one. An error crosses the wire as its `code` and text and arrives
+as the same class; a builtin exception arrives as a RemoteError that is also that builtin (`except ZeroDivisionError` works).
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, ClassVar
+
+__all__ = [
+    "ClusterError",
+    "ClusterRunning",
+    "CommunicationError",
+    "ConnectFailed",
+    "ConnectionBusy",
+    "ConnectionLost",
+    "DeadlineExceeded",
+    "DigestMismatch",
+    "DiskFull",
+    "FileChanged",
+    "FolderNotUsable",
+    "HandshakeError",
+    "MessageError",
+    "MessageTooLarge",
+    "MethodNotFound",
+    "NameCollision",
+    "NameRefused",
+    "NoServer",
+    "NoSuchFile",
+    "NotAllowed",
+    "NotEncodable",
+    "NotRunning",
+    "PacketError",
+    "PlacementError",
+    "PortInUse",
+    "ProtocolError",
+    "QuotaExceeded",
+    "RemoteError",
+    "RpclabError",
+    "StartFailed",
+    "StorageError",
+    "SyncFailed",
+    "TooFewCopies",
+    "TooManyConnections",
+    "UsageError",
+    "WrongArguments",
+    "error_from_wire",
+    "error_to_wire",
+]
+
+
+class RpclabError(Exception):
+    """The root: `except RpclabError` catches all that this package raises on purpose."""
+
+    code: ClassVar[int] = 1
+    definite: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, node: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.node = node
+
+    def __str__(self) -> str:
+        return f"{self.message} (said {self.node})" if self.node else self.message
+
+
+class UsageError(RpclabError):
+    code = 100
+
+
+class MethodNotFound(UsageError):
+    code = -32601
+
+
+class WrongArguments(UsageError):
+    code = -32602
+
+
+class NotEncodable(UsageError):
+    code = 101
+
+
+class MessageTooLarge(UsageError):
+    code = 102
+
+
+class ConnectionBusy(UsageError):
+    code = 103
+
+
+class NotAllowed(UsageError):
+    code = 104
+
+
+class CommunicationError(RpclabError):
+    code = 110
+
+
+class ConnectFailed(CommunicationError):
+    code = 111
+
+
+class ConnectionLost(CommunicationError):
+    code = 112
+    definite = False
+
+
+class DeadlineExceeded(CommunicationError):
+    code = 113
+    definite = False
+
+
+class TooManyConnections(CommunicationError):
+    code = 114
+
+
+class ProtocolError(RpclabError):
+    code = 120
+
+
+class PacketError(ProtocolError):
+    code = 121
+
+
+class MessageError(ProtocolError):
+    code = -32600
+
+
+class HandshakeError(ProtocolError):
+    code = 122
+
+
+class StorageError(RpclabError):
+    code = 130
+
+
+class NameRefused(StorageError):
+    code = 131
+
+
+class NameCollision(StorageError):
+    code = 132
+
+
+class NoSuchFile(StorageError):
+    code = 133
+
+
+class FileChanged(StorageError):
+    code = 134
+
+
+class DigestMismatch(StorageError):
+    code = 135
+
+
+class DiskFull(StorageError):
+    code = 136
+
+
+class QuotaExceeded(StorageError):
+    code = 137
+
+
+class SyncFailed(StorageError):
+    code = 138
+
+
+class FolderNotUsable(StorageError):
+    code = 139
+
+
+class PlacementError(RpclabError):
+    code = 140
+
+
+class NoServer(PlacementError):
+    code = 141
+
+
+class TooFewCopies(PlacementError):
+    """The file is stored and durable, on fewer servers than were wanted; `receipt` says on which."""
+
+    code = 142
+    receipt: Any = None
+
+
+class ClusterError(RpclabError):
+    code = 150
+
+
+class StartFailed(ClusterError):
+    code = 151
+
+
+class PortInUse(ClusterError):
+    code = 152
+
+
+class ClusterRunning(ClusterError):
+    code = 153
+
+
+class NotRunning(ClusterError):
+    code = 154
+
+
+class RemoteError(RpclabError):
+    """The remote method raised an exception that is none of ours; `type_name` is its class's name there."""
+
+    code = -32603
+    definite = False
+    type_name: str = "Exception"
+
+
+def _tree(root: type[RpclabError]) -> dict[int, type[RpclabError]]:
+    table = {root.code: root}
+    for child in root.__subclasses__():
+        table.update(_tree(child))
+    return table
+
+
+_BY_CODE = _tree(RpclabError) | {-32700: MessageError}
+_BUILTINS = {
+    name: value
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, Exception) and not issubclass(value, OSError | UnicodeError | Warning)
+}
+
+
+def error_to_wire(error: BaseException) -> tuple[int, str, dict[str, Any]]:
+    """The code, text and data that an error crosses the wire as (JSON-RPC 2.0's error object)."""
+    if isinstance(error, RpclabError) and not isinstance(error, RemoteError):
+        return error.code, error.message, {"type": type(error).__name__, "node": error.node} if error.node else {}
+    name = getattr(error, "type_name", type(error).__name__)
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return RemoteError.code, text or name, {"type": name}
+
+
+def error_from_wire(code: int, message: str, data: object, node: str | None) -> RpclabError:
+    """The error that the peer `node` reported, as its own class; an unknown code becomes a RemoteError."""
+    facts = data if isinstance(data, dict) else {}
+    where = facts.get("node") or node
+    kind = _BY_CODE.get(code)
+    if kind is None or issubclass(kind, RemoteError):
+        return _remote(str(facts.get("type", "Exception")), message, where)
+    return kind(message, node=where)
+
+
+def _remote(type_name: str, message: str, node: str | None) -> RemoteError:
+    """A RemoteError that is also the builtin it was over there; the set of builtins is fixed, so a peer can't name another class."""
+    twin = _BUILTINS.get(type_name)
+    kind = RemoteError if twin is None else type(type_name, (RemoteError, twin), {"__module__": "rpclab.remote"})
+    error = kind(message if twin else f"{type_name}: {message}", node=node)
+    error.type_name = type_name
+    return error

@@ -1,0 +1,77 @@
+"""The values that manager, servers and clients tell one another: what a file is, where it lies, who a server is."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .config import Address
+
+__all__ = ["FileRecord", "Location", "Placement", "Receipt", "ServerRecord", "file_key"]
+
+
+class FileRecord(msgspec.Struct, frozen=True):
+    """One stored file, as the server that holds it reports it. `digest` is BLAKE3, 64 hexadecimal digits."""
+
+    client: str
+    name: str
+    size: int
+    digest: str
+    version: int
+
+
+class ServerRecord(msgspec.Struct, frozen=True):
+    """One server, as the manager knows it. `quota_bytes` None is "as much as the disk holds"."""
+
+    node: str
+    address: Address
+    stored_bytes: int
+    reserved_bytes: int = 0
+    quota_bytes: int | None = None
+    files: int = 0
+    wire: str = "rpclab"
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """Where a file is to go: the primary first. `upload` names this backup, so that doing it twice is doing it once."""
+
+    upload: str
+    version: int
+    servers: list[ServerRecord]
+    wanted: int
+    replication: str
+    acknowledge: str
+
+
+class Location(msgspec.Struct, frozen=True):
+    """Where the newest version of a file lies."""
+
+    file: FileRecord
+    servers: list[ServerRecord]
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What a backup was acknowledged with: so many durable copies, on these servers (node names, the primary first).
+
+    `pending` copies are still being made when the acknowledgement is "primary"; `problems` says why copies are missing.
+    """
+
+    upload: str
+    file: FileRecord
+    servers: list[str]
+    wanted: int
+    pending: int = 0
+    problems: list[str] = []
+
+    @property
+    def copies(self) -> int:
+        return len(self.servers)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every wanted copy exists, or, acknowledged by the primary, is on its way."""
+        return self.copies + self.pending >= self.wanted
+
+
+def file_key(client: str, name: str) -> str:
+    """How the event log and the pictures name a file: `client/name`."""
+    return f"{client}/{name}"

@@ -1,0 +1,124 @@
+"""The event log: what every picture, check and grade is read from. One JSON line an event, one file a node.
+
+Each event has a number within its node and a Lamport time. A message carries the `Stamp` of the event that sent it, and
+the event that receives it names that stamp as its `cause`: from the order within each node and these causes follows what
+happened before what (Lamport, "Time, Clocks, and the Ordering of Events", 1978). Nothing else need travel, however large
+the cluster is.
+
+Kinds of events, and the fields that each carries beside time, node, number, lamport and kind:
+
+    started, stopped                                          detail: role, address, process, wall (seconds since 1970), settings
+    connected, disconnected     peer                          detail: role of the peer
+    send, receive               peer message method call bytes [cause]     message: request, reply, error, notification
+    send-data, receive-data     peer bytes file copy [cause]  packets of a file; copy: original, replica, restore
+    registered, gone            peer                          manager: a server came, or its connection ended; detail: stored_bytes
+    placed                      file bytes                    manager: detail: policy, servers, candidates (stored bytes of each), upload, version
+    reported                    peer                          manager: detail: stored_bytes, report
+    stored                      file bytes copy               server: durable under its name; detail: digest, version, stored_bytes, upload
+    deleted                     file bytes                    server: detail: stored_bytes
+    replicated                  peer file bytes               server: the peer has acknowledged its copy; detail: upload
+    acknowledged                file bytes                    client: detail: upload, copies, wanted, servers, digest, version
+    restored                    file bytes peer               client: detail: digest, version
+    refused, failed             peer file                     detail: error, message
+    held, dropped, ...          what a stage did to a message; detail: as the stage says
+
+`file` is `client/name`; `peer` a node's name; `bytes` what crossed the wire or lies on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from .world.base import Log, World
+
+__all__ = ["Event", "Stamp", "Tracer"]
+
+Stamp = tuple[str, int, int]
+"""Node, event number, Lamport time: what a message carries of the event that sent it."""
+
+
+class Event(msgspec.Struct, omit_defaults=True, gc=False):
+    """One thing that happened at one node. `time` is the world's clock, in seconds."""
+
+    time: float
+    node: str
+    number: int
+    lamport: int
+    kind: str
+    peer: str = ""
+    message: str = ""
+    method: str = ""
+    call: int | str = ""
+    bytes: int = 0
+    file: str = ""
+    copy: str = ""
+    cause: tuple[str, int] | None = None
+    detail: dict[str, Any] = {}
+
+
+class Tracer:
+    """Writes one node's events. Without a log it writes nothing and `enabled` is False: ask that before you build an event."""
+
+    def __init__(self, world: World, node: str, log: Log | None = None) -> None:
+        self.node = node
+        self.enabled = log is not None
+        self._now = world.clock.now
+        self._log = log
+        self._lock = world.tasks.lock()  # guards number, lamport and the order of lines in the log
+        self._encode = msgspec.json.Encoder().encode
+        last = _last_event(log.last_line) if log else None
+        self._number = last.number if last else 0
+        self._lamport = last.lamport if last else 0
+
+    def event(
+        self,
+        kind: str,
+        *,
+        peer: str = "",
+        message: str = "",
+        method: str = "",
+        call: int | str = "",
+        bytes: int = 0,
+        file: str = "",
+        copy: str = "",
+        cause: Stamp | None = None,
+        detail: dict[str, Any] | None = None,
+        measure: Callable[[Stamp], int] | None = None,
+    ) -> Stamp:
+        """Write one event and return its stamp.
+
+        `cause` is the stamp that came with what was received. `measure` is for what is about to be sent: it is given the
+        stamp, which goes into the message, and returns the message's bytes.
+        """
+        log = self._log
+        if log is None:
+            return (self.node, 0, 0)
+        link = None if cause is None else (cause[0], cause[1])
+        with self._lock:
+            number = self._number + 1
+            lamport = (max(self._lamport, cause[2]) if cause else self._lamport) + 1
+            if measure is not None:
+                bytes = measure((self.node, number, lamport))
+            self._number, self._lamport = number, lamport
+            event = Event(
+                self._now(), self.node, number, lamport, kind, peer, message, method, call, bytes, file, copy, link, detail or {}
+            )
+            log.append(self._encode(event) + b"\n")
+        return (self.node, number, lamport)
+
+    def close(self) -> None:
+        """End the log; later events are not written."""
+        with self._lock:
+            log, self._log, self.enabled = self._log, None, False
+        if log is not None:
+            log.close()
+
+
+def _last_event(line: bytes) -> Event | None:
+    try:
+        return msgspec.json.decode(line, type=Event)
+    except msgspec.MsgspecError:
+        return None
