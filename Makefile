@@ -1,0 +1,64 @@
+# `make` lists what there is. For GNU make 3.81 and newer; every path is relative, so the folder's own name may hold spaces.
+
+BIN := .venv/bin
+# The Python to make .venv with; left empty, the newest usable one. Another: make clean, then make setup PYTHON=python3.12
+PYTHON ?=
+PYTHONS = $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3 python)
+
+# .venv/.made says where .venv was made: in a folder that was moved, or with a Python that is gone, it is made anew.
+STALE := $(shell test -x $(BIN)/python && test "$$(cat .venv/.made 2>/dev/null)" = "$$(pwd -P)" || echo stale)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test lab check bench clean stale
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/.have-notebook ## make .venv with all that demo and lab need
+
+demo: .venv/.have-plots ## back real files up on a cluster of real processes, kill a server, restore, compare
+	@$(BIN)/rpclab demo
+
+test: .venv/.have-test ## run the tests
+	@$(BIN)/python -m pytest
+
+lab: .venv/.have-notebook ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks/00-start-here.ipynb
+
+check: .venv/.have-dev ## lint, format, types, and no outputs in the notebooks
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@set -- notebooks/*.ipynb; test ! -e "$$1" || $(BIN)/nbstripout --verify "$$@"
+
+bench: .venv/.have-bench ## measure against other systems (takes minutes)
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove .venv, caches and out/; what the servers hold stays
+	@rm -rf .venv build dist out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# One stamp for each extra of pyproject.toml, older than pyproject.toml when it has to be installed again.
+.venv/.have-%: pyproject.toml .venv/.made
+	@echo "installing what rpclab[$*] needs ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]" || \
+		{ echo "rpclab: pip could not install it, for the reason above; then run make again" >&2; exit 1; }
+	@touch $@
+
+# Debian keeps ensurepip in a package of its own: without it a Python is passed over before it leaves half a .venv.
+.venv/.made: $(STALE)
+	@for python in $(PYTHONS); do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		found=$$python; \
+		why=$$("$$python" -c 'import ensurepip, venv' 2>&1) || continue; \
+		echo "setting up .venv with $$("$$python" --version) ..."; \
+		why=$$("$$python" -m venv --clear .venv 2>&1) && pwd -P > $@ && exit; \
+	done; \
+	if test -n "$$found"; then \
+		echo "rpclab: $$found cannot make .venv ($$(echo "$$why" | tail -n 1)); on Debian and Ubuntu: sudo apt install python3-venv" >&2; \
+	else \
+		echo "rpclab: no Python 3.11 or newer found; install one, or name yours: make PYTHON=/path/to/python3" >&2; \
+	fi; exit 1
+
+stale:
