@@ -1,0 +1,93 @@
+"""Packets over a stream: the one place where bytes are sent and received, each wait with its deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..config import BATCH_PACKETS, PACKET_BYTES, PACKET_HEADER_BYTES, Limits
+from ..errors import ConnectionLost, DeadlineExceeded, PacketError
+from ..world.base import Buffer, Stream, World
+from . import packets
+
+__all__ = ["Channel"]
+
+_FILE_BUFFER = 2 * BATCH_PACKETS * (PACKET_HEADER_BYTES + PACKET_BYTES)
+_MESSAGE_BUFFER = 2 * (PACKET_HEADER_BYTES + PACKET_BYTES)
+
+
+class Channel:
+    """Sends and receives packets on one stream. It belongs to one task at a time; `Connection` sees to that."""
+
+    def __init__(self, world: World, stream: Stream, limits: Limits) -> None:
+        self.stream = stream
+        self.limits = limits
+        self.now = world.clock.now
+        self._buffer = packets.PacketBuffer()
+        self.limit = PACKET_BYTES  # the longest payload accepted now; less during the handshake
+
+    def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
+        self.stream.send(buffers, deadline)
+
+    def send_packet(self, kind: int, payload: Buffer, deadline: float | None) -> None:
+        self.stream.send([packets.packet(kind, payload)], deadline)
+
+    def receive(self, deadline: float | None) -> tuple[int, memoryview] | None:
+        """The next packet, None at the end of the stream. Errors: PacketError, ConnectionLost, DeadlineExceeded.
+
+        Until its first byte a packet may take as long as the deadline lets it; from then on it has `limits.packet_s`,
+        however slowly its bytes trickle in.
+        """
+        found = self._buffer.next(self.limit)
+        whole: float | None = None
+        while found is None:
+            if whole is None and len(self._buffer):
+                whole = self.now() + self.limits.packet_s
+            if not self._fill(whole if deadline is None else deadline if whole is None else min(whole, deadline)):
+                return None
+            found = self._buffer.next(self.limit)
+        return found
+
+    def available(self) -> tuple[int, memoryview] | None:
+        """A packet that is already here, without waiting; views given out before stay good."""
+        return self._buffer.next(self.limit)
+
+    def first_byte(self, deadline: float | None) -> int | None:
+        """Wait for the first byte and leave it where it is; None at the end of the stream."""
+        while (first := self._buffer.peek()) is None:
+            if not self._fill(deadline):
+                return None
+        return first
+
+    def receive_raw(self, deadline: float | None) -> bytes:
+        """What has come, as it came, for the document's wire; b"" at the end."""
+        return self._buffer.take_all() or (self._buffer.take_all() if self._fill(deadline) else b"")
+
+    def expect_file(self, expected: bool) -> None:
+        """Make the buffer large while a file comes, so that sixteen packets arrive in one system call."""
+        self._buffer.resize(_FILE_BUFFER if expected else _MESSAGE_BUFFER)
+
+    def _fill(self, deadline: float | None) -> bool:
+        count = self.stream.receive_into(self._buffer.space(), deadline)
+        self._buffer.filled(count)
+        if not count and len(self._buffer):
+            raise ConnectionLost("the connection ended in the middle of a packet")
+        return bool(count)
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+def expect(found: tuple[int, memoryview] | None, *kinds: int) -> tuple[int, memoryview]:
+    """The packet, if it is one of these kinds; an abort packet becomes the ConnectionLost it stands for."""
+    if found is None:
+        raise ConnectionLost("the peer closed the connection")
+    kind, payload = found
+    if kind == packets.ABORT and packets.ABORT not in kinds:
+        raise ConnectionLost(f"the peer ended the connection: {bytes(payload).decode('utf-8', 'replace')[:500]}")
+    if kind not in kinds:
+        raise PacketError(f"an unexpected {chr(kind)!r} packet")
+    return kind, payload
+
+
+def late(error: DeadlineExceeded, what: str) -> DeadlineExceeded:
+    return DeadlineExceeded(f"{what}: {error.message}")

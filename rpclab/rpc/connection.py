@@ -1,0 +1,326 @@
+"""One conversation between two nodes that have proved who they are: calls, replies, notifications, each traced.
+
+A connection belongs to one task at a time. That is enforced: a second task that calls meanwhile gets ConnectionBusy, because
+two tasks that take turns on one socket get one another's answers (the original's worst fault). A `Pool` hands connections out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from ..config import PACKET_HEADER_BYTES, Address, Limits
+from ..errors import ConnectionBusy, ConnectionLost, DeadlineExceeded, HandshakeError, MessageError, RpclabError
+from ..trace import Stamp, Tracer
+from ..world.base import Stream, World
+from . import handshake, messages, packets
+from .channel import Channel, expect
+from .handshake import Hello, Identity, Peer, Proven
+from .messages import Failure, Incoming, Request, Success
+
+__all__ = ["Connection", "Stage", "accept_connection", "open_connection"]
+
+Notify = Callable[[str, Any], None]
+
+
+class Stage(Protocol):
+    """Who decides, before a message is delivered at `node`, what becomes of it."""
+
+    def deliver(self, node: str, peer: str, message: Incoming) -> Incoming | None:
+        """The message as it is to arrive, perhaps later than now or changed; None if it is lost."""
+
+
+class Connection:
+    """Calls a peer's remote methods and hears its answers, or answers its calls."""
+
+    def __init__(
+        self, world: World, channel: Channel, peer: Peer, tracer: Tracer, limits: Limits, stage: Stage | None = None
+    ) -> None:
+        self.peer = peer
+        self.channel = channel
+        self.tracer = tracer
+        self.limits = limits
+        self.stage = stage
+        self._now = world.clock.now
+        self._taken = world.tasks.lock()  # held by the task that this connection belongs to
+        self._out = bytearray()
+        self._calls = 0
+        self.closed = False
+        tracer.event("connected", peer=peer.node, detail={"role": peer.role})
+
+    # ---- calling
+
+    def call(
+        self,
+        method: str,
+        *params: Any,
+        deadline_s: float | None = None,
+        returns: Any = Any,
+        notified: Notify | None = None,
+        named: dict[str, Any] | None = None,
+    ) -> Any:
+        """Call a remote method by position, or by name with `named`, and return its result, converted to the type `returns`.
+
+        `notified(method, params)` is called for each notification that comes before the answer. Errors: whatever the
+        method raises; DeadlineExceeded and ConnectionLost (the effect is unknown, this connection is closed);
+        NotEncodable, MessageTooLarge, ConnectionBusy (nothing was sent).
+        """
+        with self.taken():
+            return self.ask(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold the connection for a conversation of several steps; raises ConnectionBusy if another task holds it."""
+        if not self._taken.acquire(False):
+            raise ConnectionBusy(f"another task is using this connection to {self.peer.node}: take one from the pool for each task")
+        try:
+            yield
+        finally:
+            self._taken.release()
+
+    def ask(
+        self,
+        method: str,
+        *params: Any,
+        deadline_s: float | None = None,
+        returns: Any = Any,
+        notified: Notify | None = None,
+        named: dict[str, Any] | None = None,
+    ) -> Any:
+        """`call` for who holds the connection already."""
+        seconds = self.limits.call_s if deadline_s is None else deadline_s
+        deadline = self._now() + seconds
+        self._calls = number = self._calls + 1
+        values: list[Any] | dict[str, Any] = named if named is not None else list(params)
+        messages.check_json(values)
+        try:
+            self._send(Request(method, values, number, deadline=int(seconds * 1000)), "request", method, number, deadline)
+            answer = self._answer(number, deadline, notified)
+        except (DeadlineExceeded, ConnectionLost, MessageError) as error:
+            self.close()
+            error.message = f"{method} at {self.peer.node}: {error.message}"
+            raise
+        answer.raise_error(self.peer.node)
+        if returns is Any:
+            return answer.result
+        try:
+            return msgspec.convert(answer.result, returns, strict=True)
+        except msgspec.ValidationError as error:
+            raise MessageError(f"{method} gave back something else than expected: {error}", node=self.peer.node) from None
+
+    def _answer(self, number: int, deadline: float, notified: Notify | None) -> Incoming:
+        while True:
+            message = self._receive(deadline)
+            if message is None:
+                raise ConnectionLost("the peer closed the connection before it answered")
+            if message.method is not UNSET and message.id is UNSET:
+                if notified is not None:
+                    notified(message.method, None if message.params is UNSET else message.params)
+            elif message.id == number and message.method is UNSET:
+                return message
+            elif message.id is None and isinstance(message.error, messages.ErrorObject):
+                return message  # the peer could not even read the call's id
+            else:
+                raise MessageError(f"an answer to call {message.id!r} came, expected was {number}")
+
+    # ---- answering
+
+    def next_request(self, deadline: float | None) -> Incoming | None:
+        """The next call or notification of the peer; None when it has closed. A message that is none is answered here."""
+        while True:
+            try:
+                message = self._receive(deadline)
+            except messages.BadMessage as bad:
+                self.tracer.event("refused", peer=self.peer.node, detail={"error": "BadMessage", "message": bad.message})
+                self._send(bad.reply(), "error", "", "", self._now() + self.limits.call_s)
+                if not bad.keep:
+                    raise
+                continue
+            if message is None or message.method is not UNSET:
+                return message
+            raise MessageError("a response came that nobody waits for")
+
+    def reply(self, request: Incoming, result: Any) -> None:
+        """Answer with a result. A result that no message can carry is answered with the error that says so."""
+        try:
+            messages.check_json(result)
+            self._send(Success(_id(request), result), "reply", request.method, request.call_id, self._reply_deadline())
+        except (messages.NotEncodable, messages.MessageTooLarge) as error:
+            error.message = f"the result of {request.method}: {error.message}"
+            self.reply_error(request, error)
+
+    def reply_error(self, request: Incoming, error: BaseException) -> None:
+        answer = messages.failure(_id(request), error)
+        self._send(answer, "error", request.method, request.call_id, self._reply_deadline())
+
+    def notify(self, method: str, params: list[Any] | dict[str, Any]) -> None:
+        """Tell the peer something that it need not answer."""
+        messages.check_json(params)
+        self._send(Request(method, params), "notification", method, "", self._reply_deadline())
+
+    def _reply_deadline(self) -> float:
+        return self._now() + self.limits.call_s
+
+    # ---- messages and their events
+
+    def _send(self, message: Request | Success | Failure, kind: str, method: Any, call: Any, deadline: float) -> None:
+        out = self._out
+        tracer = self.tracer
+        if tracer.enabled:
+
+            def measure(stamp: Stamp) -> int:
+                message.trace = stamp
+                messages.encode(message, out)
+                return len(out)
+
+            tracer.event("send", peer=self.peer.node, message=kind, method=method, call=call, measure=measure)
+        else:
+            messages.encode(message, out)
+        self.channel.send((out,), deadline)
+
+    def _receive(self, deadline: float | None) -> Incoming | None:
+        while True:
+            found = self.channel.receive(deadline)
+            if found is None:
+                return None
+            payload = bytes(expect(found, packets.MESSAGE)[1])
+            message = messages.decode(payload)
+            if self.stage is not None:
+                staged = self.stage.deliver(self.tracer.node, self.peer.node, message)
+                if staged is None:
+                    continue
+                message = staged
+            if self.tracer.enabled:
+                self._trace_receive(message, len(payload))
+            return message
+
+    def _trace_receive(self, message: Incoming, length: int) -> None:
+        self.tracer.event(
+            "receive",
+            peer=self.peer.node,
+            message=message.kind,
+            method=message.method or "",
+            call=message.call_id,
+            bytes=length + PACKET_HEADER_BYTES,
+            cause=message.trace or None,
+        )
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.tracer.event("disconnected", peer=self.peer.node)
+            self.channel.close()
+
+    @property
+    def used(self) -> bool:
+        """Whether a call was made on it before."""
+        return self._calls > 0
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Connection of {self.tracer.node} to {self.peer.role} {self.peer.node}{', closed' if self.closed else ''}>"
+
+
+def _id(request: Incoming) -> int | str | None:
+    return request.id if isinstance(request.id, int | str) else None
+
+
+# ---- beginning a conversation
+
+
+def open_connection(
+    world: World,
+    address: Address,
+    identity: Identity,
+    tracer: Tracer,
+    *,
+    expected: tuple[str, ...],
+    limits: Limits | None = None,
+    stage: Stage | None = None,
+) -> Connection:
+    """Connect to a node of one of the `expected` roles and shake hands. Errors, all with no effect: ConnectFailed,
+    DeadlineExceeded, HandshakeError, TooManyConnections."""
+    limits = limits or Limits()
+    now = world.clock.now
+    stream = world.network.connect(address, now() + limits.connect_s)
+    channel = Channel(world, stream, limits)
+    try:
+        deadline = now() + limits.handshake_s
+        mine = handshake.hello(identity, world.nonce(handshake.NONCE_BYTES))
+        answer = _handshake_step(channel, 1, "hello", mine, Proven, deadline)
+        handshake.check_peer(mine, answer.hello, expected)
+        handshake.check_proof(answer.proof, identity.secret, "responder", mine, answer.hello)
+        proof = handshake.prove(identity.secret, "initiator", mine, answer.hello)
+        _handshake_step(channel, 2, "prove", {"proof": proof}, bool, deadline)
+    except ConnectionLost as error:
+        stream.close()
+        raise HandshakeError(f"{address[0]}:{address[1]} ended the handshake: {error.message}") from None
+    except BaseException:
+        stream.close()
+        raise
+    return Connection(world, channel, Peer(answer.hello.node, answer.hello.role, address), tracer, limits, stage)
+
+
+def _handshake_step(channel: Channel, number: int, method: str, params: Any, returns: Any, deadline: float) -> Any:
+    out = bytearray()
+    messages.encode(Request(method, msgspec.to_builtins(params), number), out)
+    channel.send((out,), deadline)
+    _, payload = expect(channel.receive(deadline), packets.MESSAGE)
+    answer = messages.decode(bytes(payload))
+    answer.raise_error(None)
+    return msgspec.convert(answer.result, returns)
+
+
+def accept_connection(
+    world: World, channel: Channel, identity: Identity, tracer: Tracer, *, expected: tuple[str, ...], stage: Stage | None = None
+) -> Connection:
+    """The other side of `open_connection`, on a stream that was accepted. Errors: RpclabError of any kind; nothing else of the
+    peer was read, at most `limits.handshake_bytes`."""
+    limits = channel.limits
+    deadline = channel.now() + limits.handshake_s
+    channel.limit = limits.handshake_bytes
+    first, theirs = _handshake_request(channel, "hello", Hello, deadline)
+    own = handshake.hello(identity, world.nonce(handshake.NONCE_BYTES))
+    try:
+        handshake.check_peer(own, theirs, expected)
+        proof = handshake.prove(identity.secret, "responder", theirs, own)
+        _handshake_reply(channel, Success(_id(first), msgspec.to_builtins(Proven(own, proof))), deadline)
+        second, given = _handshake_request(channel, "prove", _Proof, deadline)
+        first = second
+        handshake.check_proof(given.proof, identity.secret, "initiator", theirs, own)
+    except RpclabError as error:
+        _handshake_reply(channel, messages.failure(_id(first), error), deadline)
+        raise
+    channel.limit = packets.PACKET_BYTES
+    _handshake_reply(channel, Success(_id(second), True), deadline)
+    return Connection(world, channel, Peer(theirs.node, theirs.role, channel.stream.peer), tracer, limits, stage)
+
+
+class _Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    proof: str
+
+
+def _handshake_request(channel: Channel, method: str, params: Any, deadline: float) -> tuple[Incoming, Any]:
+    _, payload = expect(channel.receive(deadline), packets.MESSAGE)
+    message = messages.decode(bytes(payload))
+    if message.method != method:
+        raise HandshakeError(f"the peer began with something else than {method!r}")
+    try:
+        return message, msgspec.convert(message.params, params)
+    except msgspec.ValidationError as error:
+        raise HandshakeError(f"the peer's {method!r} is not understood: {error}") from None
+
+
+def _handshake_reply(channel: Channel, answer: Success | Failure, deadline: float) -> None:
+    out = bytearray()
+    messages.encode(answer, out)
+    channel.send((out,), deadline)

@@ -1,0 +1,168 @@
+"""Files over a connection: data packets, then `end` with the BLAKE3 digest of the whole, or `abort` with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from blake3 import blake3
+
+from ..config import BATCH_PACKETS, PACKET_BYTES
+from ..errors import ConnectionLost, DeadlineExceeded, DigestMismatch, FileChanged
+from ..world.base import Reader
+from . import packets
+from .channel import expect
+from .connection import Connection
+
+__all__ = ["FileReceiver", "FileSender", "Progress", "read_blocks", "send_file"]
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes done and the bytes in all."""
+
+_BLOCK_BYTES = BATCH_PACKETS * PACKET_BYTES
+
+
+class FileSender:
+    """Sends one file, block by block; `copy` says what for: original, replica or restore."""
+
+    def __init__(self, connection: Connection, file: str, copy: str) -> None:
+        self._connection, self._file, self._copy = connection, file, copy
+
+    def send(self, block: memoryview) -> None:
+        """Send a block of at most 1 MiB as packets, in one system call."""
+        self._trace(len(block))
+        self._connection.channel.send(packets.split(block), self._deadline())
+
+    def send_pieces(self, pieces: Sequence[memoryview]) -> None:
+        """Send pieces on as they came, each at most a packet long."""
+        self._trace(sum(map(len, pieces)))
+        buffers = [buffer for piece in pieces for buffer in (packets.header(packets.DATA, len(piece)), piece)]
+        self._connection.channel.send(buffers, self._deadline())
+
+    def end(self, digest: bytes) -> None:
+        self._connection.channel.send_packet(packets.END, digest, self._deadline())
+
+    def abort(self, reason: str) -> None:
+        """Tell the receiver that no more comes; it forgets what it has. The connection can be used on."""
+        payload = reason.encode("utf-8", "replace")[:1000]
+        self._connection.channel.send_packet(packets.ABORT, payload, self._deadline())
+
+    def _deadline(self) -> float:
+        connection = self._connection
+        return connection.channel.now() + connection.limits.transfer_s
+
+    def _trace(self, count: int) -> None:
+        connection = self._connection
+        if connection.tracer.enabled:
+            connection.tracer.event("send-data", peer=connection.peer.node, bytes=count, file=self._file, copy=self._copy)
+
+
+class FileReceiver:
+    """Receives one file: iterate over its pieces, then ask for `digest`, which the sender has vouched for.
+
+    A piece is a view that is good until the next step. Errors: FileChanged (the sender aborted), DigestMismatch,
+    ConnectionLost, DeadlineExceeded, PacketError.
+    """
+
+    def __init__(self, connection: Connection, file: str, copy: str) -> None:
+        self._connection, self._file, self._copy = connection, file, copy
+        self.received = 0
+        self.digest = ""
+
+    def __iter__(self) -> Iterator[list[memoryview]]:
+        channel = self._connection.channel
+        channel.expect_file(True)
+        hasher = blake3()
+        try:
+            while not self.digest:
+                pieces, last = self._batch()
+                for piece in pieces:
+                    hasher.update(piece)
+                if pieces:
+                    self._trace(pieces)
+                    yield pieces
+                if last is not None:
+                    self._finish(last, hasher.digest())
+        finally:
+            channel.expect_file(False)
+
+    def _batch(self) -> tuple[list[memoryview], tuple[int, memoryview] | None]:
+        """All data packets that are here, waiting for the first; and the packet that ends the file, if it has come."""
+        channel = self._connection.channel
+        pieces: list[memoryview] = []
+        found = expect(
+            channel.receive(channel.now() + self._connection.limits.transfer_s), packets.DATA, packets.END, packets.ABORT
+        )
+        while found is not None and found[0] == packets.DATA:
+            pieces.append(found[1])
+            following = channel.available()
+            found = None if following is None else expect(following, packets.DATA, packets.END, packets.ABORT)
+        return pieces, found
+
+    def _finish(self, last: tuple[int, memoryview], digest: bytes) -> None:
+        kind, payload = last
+        if kind == packets.ABORT:
+            raise FileChanged(f"the sender gave up: {bytes(payload).decode('utf-8', 'replace')}")
+        if bytes(payload) != digest:
+            raise DigestMismatch(f"{self._file} arrived with other contents than were sent; send it again")
+        self.digest = digest.hex()
+
+    def _trace(self, pieces: list[memoryview]) -> None:
+        count = sum(map(len, pieces))
+        self.received += count
+        connection = self._connection
+        if connection.tracer.enabled:
+            connection.tracer.event("receive-data", peer=connection.peer.node, bytes=count, file=self._file, copy=self._copy)
+
+    def drain(self) -> None:
+        """Receive the rest and forget it, so that the connection can be used on."""
+        try:
+            for _ in self:
+                continue
+        except (FileChanged, DigestMismatch):
+            return
+
+
+def read_blocks(reader: Reader, buffer: bytearray) -> Iterator[memoryview]:
+    """A file in blocks of up to 1 MiB, each good until the next; raises FileChanged if it shrinks or grows meanwhile."""
+    view = memoryview(buffer)
+    left = reader.size
+    while left:
+        count = reader.read_into(view[: min(left, len(view))])
+        if not count:
+            raise FileChanged(f"the file shrank while it was sent: {left:,} of {reader.size:,} bytes were gone")
+        left -= count
+        yield view[:count]
+    if reader.read_into(view[:1]):
+        raise FileChanged(f"the file grew beyond its {reader.size:,} bytes while it was sent")
+    if reader.changed():
+        raise FileChanged("the file was written to while it was sent")
+
+
+def send_file(
+    connection: Connection, reader: Reader, file: str, copy: str, *, expected: str = "", progress: Progress | None = None
+) -> str:
+    """Send an open file and return its digest; aborts at the receiver when the file changes under our hands.
+
+    With `expected` the file must still have that digest (bit rot on the sender's disk is not passed on). Errors: FileChanged,
+    DigestMismatch (the receiver has forgotten the file, the connection can be used on); ConnectionLost, DeadlineExceeded.
+    """
+    sender = FileSender(connection, file, copy)
+    hasher = blake3()
+    done = 0
+    try:
+        for block in read_blocks(reader, bytearray(min(_BLOCK_BYTES, max(1, reader.size)))):
+            hasher.update(block)
+            sender.send(block)
+            done += len(block)
+            if progress is not None:
+                progress(done, reader.size)
+        if expected and hasher.hexdigest() != expected:
+            raise DigestMismatch(f"{file} no longer has the contents it was stored with (bit rot?)")
+    except (ConnectionLost, DeadlineExceeded):
+        connection.close()
+        raise
+    except BaseException as error:
+        sender.abort(getattr(error, "message", str(error)) or type(error).__name__)
+        raise
+    sender.end(hasher.digest())
+    return hasher.hexdigest()

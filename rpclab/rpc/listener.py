@@ -1,0 +1,194 @@
+"""The listener: accepts connections, one task each, answers their calls from a registry, and ends them all at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..config import Address, Limits
+from ..errors import ConnectFailed, ConnectionLost, RpclabError, TooManyConnections
+from ..trace import Tracer
+from ..world.base import Listening, Stream, Task, World
+from . import packets
+from .channel import Channel
+from .connection import Connection, Stage, accept_connection
+from .handshake import Identity
+from .messages import Incoming
+from .registry import Call, Registry, Then
+
+__all__ = ["DocumentHandler", "Listener", "Say"]
+
+Say = Callable[[str], None]
+"""Where a node tells people what it does, a line at a time."""
+
+DocumentHandler = Callable[[Channel], None]
+"""Talks to a program of the document's own wire until it goes away."""
+
+_DOCUMENT_FIRST_BYTE = ord("[")
+
+
+class Listener:
+    """Serves an address until `stop`. Its tasks are its own: each connection's is registered before it runs, and waited for."""
+
+    def __init__(
+        self,
+        world: World,
+        registry: Registry,
+        identity: Identity,
+        tracer: Tracer,
+        *,
+        limits: Limits | None = None,
+        expected: tuple[str, ...] = ("manager", "server", "client"),
+        document: DocumentHandler | None = None,
+        stage: Stage | None = None,
+        say: Say = lambda line: None,
+        show_messages: bool = False,
+    ) -> None:
+        self.world, self.registry, self.identity, self.tracer = world, registry, identity, tracer
+        self.limits = limits or Limits()
+        self._expected, self._document, self._stage = expected, document, stage
+        self._say, self._show = say, show_messages
+        self._lock = world.tasks.lock()  # guards _open and _stopping
+        self._open: dict[Stream, Task | None] = {}
+        self._stopping = False
+        self._listening: Listening | None = None
+        self._accepting: Task | None = None
+
+    def start(self, address: Address) -> Address:
+        """Listen and serve; returns the address with its real port. Errors: PortInUse, UsageError."""
+        self._listening = self.world.network.listen(address)
+        self._accepting = self.world.tasks.spawn(self._accept, f"{self.identity.node}-accept")
+        return self._listening.address
+
+    def stop(self, within_s: float = 0.0) -> None:
+        """Take no more connections, wait so long for those under way, then end them. May be called twice."""
+        with self._lock:
+            self._stopping = True
+        if self._listening is not None:
+            self._listening.close()
+        if self._accepting is not None:
+            self._accepting.join()
+        until = self.world.clock.now() + within_s
+        for last in (False, True):
+            with self._lock:
+                tasks = list(self._open.items())
+            for stream, task in tasks:
+                if last:
+                    stream.shutdown()
+                if task is not None:
+                    task.join(self.limits.stop_s if last else max(0.0, until - self.world.clock.now()))
+
+    # ---- accepting
+
+    def _accept(self) -> None:
+        assert self._listening is not None
+        while True:
+            try:
+                stream = self._listening.accept()
+            except ConnectFailed as error:  # out of descriptors: those that end make room
+                self._say(error.message)
+                self.world.clock.sleep(self.limits.retry_s)
+                continue
+            if stream is None:
+                return
+            self._admit(stream)
+
+    def _admit(self, stream: Stream) -> None:
+        with self._lock:
+            room = len(self._open) < self.limits.connections and not self._stopping
+            if room:
+                self._open[stream] = None
+                name = f"{self.identity.node}-serves-{stream.peer[1]}"
+                self._open[stream] = self.world.tasks.spawn(lambda: self._serve(stream), name)
+        if not room:
+            self._turn_away(stream)
+
+    def _turn_away(self, stream: Stream) -> None:
+        error = TooManyConnections(f"{self.identity.node} serves {self.limits.connections} connections, its limit: try again later")
+        self.tracer.event("refused", detail={"error": "TooManyConnections", "message": error.message})
+        try:
+            stream.send([packets.packet(packets.ABORT, error.message.encode())], self.world.clock.now() + 0.1)
+        except RpclabError as problem:
+            self._say(f"could not tell a stranger that there is no room: {problem}")
+        stream.close()
+
+    # ---- one connection
+
+    def _serve(self, stream: Stream) -> None:
+        channel = Channel(self.world, stream, self.limits)
+        try:
+            first = channel.first_byte(self.world.clock.now() + self.limits.handshake_s)
+            if first == _DOCUMENT_FIRST_BYTE and self._document is not None:
+                self._document(channel)
+            elif first is not None:
+                connection = accept_connection(
+                    self.world, channel, self.identity, self.tracer, expected=self._expected, stage=self._stage
+                )
+                with connection:
+                    self._converse(connection)
+        except RpclabError as error:
+            self._refused(stream, error)
+        except Exception as error:  # the task's outermost edge: one connection's fault must not end the node
+            self.tracer.event("failed", detail={"error": type(error).__name__, "message": str(error)})
+            self._say(f"a fault in {self.identity.node} itself, please report it: {_where(error)}")
+        finally:
+            stream.close()
+            with self._lock:
+                self._open.pop(stream, None)
+
+    def _refused(self, stream: Stream, error: RpclabError) -> None:
+        kind = type(error).__name__
+        self.tracer.event("refused", detail={"error": kind, "message": error.message, "address": list(stream.peer)})
+        self._say(f"ended the connection from {stream.peer[0]}:{stream.peer[1]}: {kind}: {error.message}")
+
+    def _converse(self, connection: Connection) -> None:
+        call = Call(connection.peer, connection)
+        try:
+            while True:
+                idle = self.limits.idle_s
+                request = connection.next_request(None if idle is None else self.world.clock.now() + idle)
+                if request is None:
+                    return
+                self._answer(call, connection, request)
+        except ConnectionLost as error:
+            self._say(f"{connection.peer.node} went away: {error.message}")
+        finally:
+            for function in reversed(call.at_end):
+                function()
+
+    def _answer(self, call: Call, connection: Connection, request: Incoming) -> None:
+        method = str(request.method)
+        if self._show:
+            self._say(f"{connection.peer.node}: {method}({_shown(request.params)})")
+        try:
+            result = self.registry.invoke(call, method, request.params)
+        except Exception as error:  # every error of a remote method is its caller's to see
+            self._trace_failure(connection, method, error)
+            if request.kind == "request":
+                connection.reply_error(request, error)
+            return
+        if request.kind == "request":
+            connection.reply(request, result.result if isinstance(result, Then) else result)
+        if isinstance(result, Then):
+            result.go_on()
+
+    def _trace_failure(self, connection: Connection, method: str, error: Exception) -> None:
+        kind = type(error).__name__
+        self.tracer.event(
+            "failed", peer=connection.peer.node, method=method[:100], detail={"error": kind, "message": str(error)[:1000]}
+        )
+        if not isinstance(error, RpclabError):
+            self._say(f"{method[:100]} raised {_where(error)}")
+
+
+def _where(error: Exception) -> str:
+    """An exception and the line that raised it: enough to find it, without a page of traceback."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _shown(params: object) -> str:
+    text = repr(params) if params else ""
+    return text if len(text) < 200 else f"{text[:200]}… ({len(text):,} letters)"

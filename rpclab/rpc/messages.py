@@ -1,0 +1,182 @@
+"""Messages: JSON-RPC 2.0 requests, notifications and responses as typed values, bytes in, values out, no I/O.
+
+Beside the standard's members a request carries `trace` (the stamp of the event that sent it: node, number, Lamport time)
+and `deadline` (milliseconds left); a response carries `trace`. The standard lets a receiver ignore what it doesn't know.
+JSON (RFC 8259) has no NaN and no Infinity, and UTF-8 has no lone surrogates: both are refused, going out and coming in.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from ..config import PACKET_HEADER_BYTES, Limits
+from ..errors import MessageError, NotEncodable, error_from_wire, error_to_wire
+from ..trace import Stamp
+from .packets import MESSAGE, header
+
+__all__ = ["BadMessage", "ErrorObject", "Failure", "Incoming", "Request", "Success", "check_json", "decode", "encode", "failure"]
+
+Id = int | str | None
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_Name = Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class Request(Struct, tag_field="jsonrpc", tag="2.0", omit_defaults=True, gc=False):
+    """A call; without `id` a notification, which nobody answers."""
+
+    method: str
+    params: list[Any] | dict[str, Any] = []
+    id: Id | UnsetType = UNSET
+    trace: Stamp | UnsetType = UNSET
+    deadline: int | UnsetType = UNSET
+
+
+class Success(Struct, tag_field="jsonrpc", tag="2.0", gc=False):
+    id: Id
+    result: Any
+    trace: Stamp | UnsetType = UNSET
+
+
+class ErrorObject(Struct, omit_defaults=True):
+    code: int
+    message: str
+    data: Any = UNSET
+
+
+class Failure(Struct, tag_field="jsonrpc", tag="2.0"):
+    id: Id
+    error: ErrorObject
+    trace: Stamp | UnsetType = UNSET
+
+
+class Incoming(Struct, gc=False):
+    """Whatever came: a request has a `method`, a response a `result` or an `error`."""
+
+    jsonrpc: Literal["2.0"]
+    id: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | _Name | None | UnsetType = UNSET
+    method: _Name | UnsetType = UNSET
+    params: list[Any] | dict[str, Any] | UnsetType = UNSET
+    result: Any = UNSET
+    error: ErrorObject | UnsetType = UNSET
+    trace: tuple[_Name, _Count, _Count] | UnsetType = UNSET
+    deadline: _Count | UnsetType = UNSET
+
+    @property
+    def kind(self) -> str:
+        if self.method is UNSET:
+            return "reply" if self.error is UNSET else "error"
+        return "notification" if self.id is UNSET else "request"
+
+    @property
+    def call_id(self) -> int | str:
+        return self.id if isinstance(self.id, int | str) else ""
+
+    def raise_error(self, node: str | None) -> None:
+        if isinstance(self.error, ErrorObject):
+            raise error_from_wire(self.error.code, self.error.message, self.error.data, node)
+
+
+class BadMessage(MessageError):
+    """What came is no JSON-RPC 2.0 message; `keep` says whether it was at least a JSON object, so that talk can go on."""
+
+    def __init__(self, message: str, *, wire_code: int, id: Id = None, keep: bool = False) -> None:
+        super().__init__(message)
+        self.wire_code, self.id, self.keep = wire_code, id, keep
+
+    def reply(self) -> Failure:
+        return Failure(self.id, ErrorObject(self.wire_code, self.message))
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Incoming)
+_PARSE, _INVALID = -32700, -32600
+_NESTING = Limits().nesting
+
+
+def encode(message: Request | Success | Failure, buffer: bytearray) -> None:
+    """Fill the buffer with one message packet, header included. Errors (nothing was sent): NotEncodable, MessageTooLarge."""
+    try:
+        _encoder.encode_into(message, buffer, PACKET_HEADER_BYTES)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise NotEncodable(f"JSON cannot carry this: {error}") from None
+    buffer[:PACKET_HEADER_BYTES] = header(MESSAGE, len(buffer) - PACKET_HEADER_BYTES)
+
+
+def decode(payload: bytes) -> Incoming:
+    """The message in a packet's payload; raises BadMessage."""
+    try:
+        message = _decoder.decode(payload)
+        if payload.count(b"[") + payload.count(b"{") > _NESTING:
+            check_json([message.params, message.result])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, NotEncodable) as error:
+        raise _diagnosis(payload, str(error)) from None
+    if message.method is UNSET and (
+        message.id is UNSET or (message.result is UNSET) == (message.error is UNSET)
+    ):
+        raise BadMessage(
+            "a message needs a method (request), or an id and either a result or an error (response)",
+            wire_code=_INVALID,
+            id=message.id if isinstance(message.id, int | str) else None,
+            keep=True,
+        )
+    return message
+
+
+def failure(id: Id, error: BaseException) -> Failure:
+    """The response that tells the caller of an error."""
+    code, text, data = error_to_wire(error)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return Failure(id, ErrorObject(code, text[:4000], data or UNSET))
+
+
+def check_json(value: object, path: str = "$", depth: int = 0) -> None:
+    """Raise NotEncodable, naming the place, if JSON cannot carry the value as it is."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None or value is UNSET or isinstance(value, Struct):
+        return
+    if depth > _NESTING:
+        raise NotEncodable(f"lists and objects nested more than {_NESTING} deep at {path[:80]}")
+    if kind is float:
+        if not math.isfinite(value):  # type: ignore[arg-type]
+            raise NotEncodable(f"{value} at {path} is no JSON number")
+    elif kind is list or kind is tuple:
+        for index, item in enumerate(value):  # type: ignore[arg-type, var-annotated]
+            check_json(item, f"{path}[{index}]", depth + 1)
+    elif kind is dict:
+        for key, item in value.items():  # type: ignore[attr-defined]
+            if type(key) is not str:
+                raise NotEncodable(f"a {type(key).__name__} as a key at {path}: JSON has only text as keys")
+            check_json(item, f"{path}.{key}", depth + 1)
+    else:
+        raise NotEncodable(f"a {kind.__name__} at {path}: JSON has only text, numbers, true, false, null, lists and objects")
+
+
+def _diagnosis(payload: bytes, error: str) -> BadMessage:
+    """Why a payload is no message, told as exactly as the standard library can."""
+
+    def no_constant(name: str) -> Any:
+        found.append(name)
+        return None
+
+    found: list[str] = []
+    try:
+        value = json.loads(payload.decode(), parse_constant=no_constant)
+    except RecursionError:
+        return BadMessage(f"lists and objects nested more than {_NESTING} deep", wire_code=_PARSE, keep=payload[:1] == b"{")
+    except ValueError as problem:
+        return BadMessage(f"no JSON: {problem}", wire_code=_PARSE)
+    if not isinstance(value, dict):
+        return BadMessage(f"a message is a JSON object, this is a {type(value).__name__}", wire_code=_INVALID)
+    id = value.get("id")
+    if type(id) not in (int, str) or (isinstance(id, str) and not id.isprintable()):
+        id = None
+    if found:
+        return BadMessage(f"{found[0]} is no JSON number (RFC 8259)", wire_code=_PARSE, id=id, keep=True)
+    if "\\ud" in payload.decode().lower() and "truncated" in error:
+        return BadMessage("a lone surrogate in a text", wire_code=_PARSE, id=id, keep=True)
+    return BadMessage(f"no JSON-RPC 2.0 message: {error}", wire_code=_INVALID, id=id, keep=True)

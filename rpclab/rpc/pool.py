@@ -1,0 +1,83 @@
+"""A pool: connections to one peer, each lent to one task at a time, made when needed and kept for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import ConnectionLost
+from ..world.base import World
+from .connection import Connection, Notify
+
+__all__ = ["Pool"]
+
+_KEPT = 8  # idle connections a peer: more tasks than that at once are rare in a classroom
+
+
+class Pool:
+    """Lends connections that `connect` makes.
+
+    A kept connection may have died while nobody used it, because its peer was restarted. `call` then tries once more on a new
+    one; so it is for calls that may be carried out twice, as all of ours may.
+    """
+
+    def __init__(self, world: World, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._lock = world.tasks.lock()  # guards _idle and _closed
+        self._idle: list[Connection] = []
+        self._closed = False
+
+    @contextmanager
+    def take(self, *, fresh: bool = False) -> Iterator[Connection]:
+        """Lend a connection for the block; it is kept for the next task if it is still open then."""
+        connection = self._take(fresh)
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    def call(
+        self,
+        method: str,
+        *params: Any,
+        deadline_s: float | None = None,
+        returns: Any = Any,
+        notified: Notify | None = None,
+        named: dict[str, Any] | None = None,
+    ) -> Any:
+        """`Connection.call` on a lent connection."""
+        try:
+            with self.take() as connection:
+                used_before = connection.used
+                return connection.call(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
+        except ConnectionLost:
+            if not used_before:
+                raise
+        with self.take(fresh=True) as connection:
+            return connection.call(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
+
+    def _take(self, fresh: bool) -> Connection:
+        with self._lock:
+            if fresh:
+                stale, self._idle = self._idle, []
+            else:
+                stale = []
+            kept = self._idle.pop() if self._idle else None
+        for connection in stale:
+            connection.close()
+        return kept if kept is not None and not kept.closed else self._connect()
+
+    def _give_back(self, connection: Connection) -> None:
+        with self._lock:
+            if not connection.closed and not self._closed and len(self._idle) < _KEPT:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()

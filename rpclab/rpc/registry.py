@@ -1,0 +1,157 @@
+"""The table of remote methods: an explicit list of functions, never an attribute look-up by a name that came off the wire."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ..errors import MethodNotFound, RpclabError, UsageError, WrongArguments
+from .connection import Connection
+from .handshake import Peer
+
+__all__ = ["Call", "Method", "Registry", "Then"]
+
+
+@dataclass(slots=True)
+class Call:
+    """What a remote method can know of its call: who called, by when, and over which connection."""
+
+    peer: Peer
+    connection: Connection | None = None
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """Functions to run when the caller's connection ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """A result after which the conversation goes on: the result is sent, then `go_on` has the connection for itself."""
+
+    result: Any
+    go_on: Callable[[], None]
+
+
+class Method:
+    """One remote method: its function, what it takes, and how that is checked."""
+
+    def __init__(self, function: Callable[..., Any], name: str, with_call: bool) -> None:
+        self.function, self.name, self.with_call = function, name, with_call
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())[1 if with_call else 0 :]
+        self.signature = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+        hints = _hints(function)
+        self._types = [(p.name, hints.get(p.name, Any)) for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self._checked = any(kind is not Any for _, kind in self._types)
+        plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+        needed = sum(p.default is p.empty for p in parameters)
+        self._positional = range(needed, len(parameters) + 1) if plain else None
+
+    @property
+    def doc(self) -> str:
+        return inspect.getdoc(self.function) or ""
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.signature}"
+
+    def run(self, call: Call, params: list[Any] | dict[str, Any] | UnsetType) -> Any:
+        """Check the arguments and call the function. Errors: WrongArguments, and whatever the function raises."""
+        values: list[Any] | dict[str, Any] = [] if isinstance(params, UnsetType) else params
+        args: list[Any]
+        if isinstance(values, list) and self._positional is not None and len(values) in self._positional:
+            args, named = values, {}
+        else:
+            args, named = self._bind(values)
+        if self._checked:
+            args, named = self._convert(args), self._convert_named(named)
+        return self.function(call, *args, **named) if self.with_call else self.function(*args, **named)
+
+    def _bind(self, values: list[Any] | dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        try:
+            bound = self.signature.bind(*values) if isinstance(values, list) else self.signature.bind(**values)
+        except TypeError as error:
+            raise WrongArguments(f"{self} was called with wrong arguments: {error}") from None
+        return list(bound.args), dict(bound.kwargs)
+
+    def _convert(self, args: list[Any]) -> list[Any]:
+        typed = [self._one(value, *kind) for value, kind in zip(args, self._types, strict=False)]
+        return typed + args[len(typed) :]
+
+    def _convert_named(self, named: dict[str, Any]) -> dict[str, Any]:
+        types = dict(self._types)
+        return {name: self._one(value, name, types.get(name, Any)) for name, value in named.items()}
+
+    def _one(self, value: Any, name: str, kind: Any) -> Any:
+        if kind is Any:
+            return value
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise WrongArguments(f"{self}: {name}: {error}") from None
+
+
+class Registry:
+    """What the peers of a node may call.
+
+    >>> registry = Registry()
+    >>> @registry.register_method
+    ... def double(x): return 2 * x
+    >>> registry.names()
+    ['double']
+    """
+
+    def __init__(self) -> None:
+        self._methods: dict[str, Method] = {}
+
+    def register_method(self, function: Callable[..., Any], name: str | None = None, *, with_call: bool = False) -> Callable[..., Any]:
+        """Let peers call a function, under its own name or another; `with_call` gives it a `Call` as its first argument."""
+        name = name or getattr(function, "__name__", "")
+        if not name.isidentifier() or name.startswith("_"):
+            raise UsageError(f"{name!r} can be no remote method's name: a name that a caller can write after a dot is needed")
+        self._methods[name] = Method(function, name, with_call)
+        return function
+
+    def register_instance(self, instance: object) -> None:
+        """Let peers call an object's public methods, those that it has now."""
+        for name in dir(type(instance)):
+            if not name.startswith("_") and callable(getattr(type(instance), name)):
+                self.register_method(getattr(instance, name), name)
+
+    def names(self) -> list[str]:
+        return sorted(self._methods)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._methods
+
+    def invoke(self, call: Call, name: str, params: list[Any] | dict[str, Any] | UnsetType = UNSET) -> Any:
+        """Run a remote method. Errors: MethodNotFound, WrongArguments, and whatever it raises."""
+        method = self._methods.get(name)
+        if method is None:
+            if name == "rpc.describe":
+                return self.describe()
+            raise MethodNotFound(f"there is no remote method {name[:100]!r} here; there are: {', '.join(self.names())}")
+        return method.run(call, params)
+
+    def describe(self) -> dict[str, list[str]]:
+        """Every method's signature and what its docstring says: what completion and help at a stub read."""
+        return {name: [str(method.signature), method.doc] for name, method in sorted(self._methods.items())}
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The parameters' types as far as msgspec can check them: a student's unusual annotation is no reason to fail."""
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        return {}
+    return {name: kind for name, kind in hints.items() if _checkable(kind)}
+
+
+def _checkable(kind: Any) -> bool:
+    try:
+        msgspec.json.Decoder(kind)
+    except (TypeError, RpclabError):
+        return False
+    return True

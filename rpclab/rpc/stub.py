@@ -1,0 +1,130 @@
+"""The stub: a remote procedure called as if it were local. `stub.getServer()` is a message there and its answer back.
+
+A stub is an object of its own, with nothing but remote methods on it, so that a mistyped local name can never become a network
+call. Completion (`dir(stub)`) and help (`help(stub.getServer)`, `stub.getServer?`) ask the peer, once, when they are wanted.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Protocol
+
+from ..errors import RpclabError, UsageError
+
+__all__ = ["Caller", "RemoteMethod", "Stub"]
+
+
+class Caller(Protocol):
+    """What a stub calls through: a connection, or a pool of them."""
+
+    def call(self, method: str, *params: Any, named: dict[str, Any] | None = None) -> Any: ...
+
+
+class Stub:
+    """Turns attribute access into remote calls through `caller`."""
+
+    def __init__(self, caller: Caller, peer: str = "the peer") -> None:
+        self.__dict__.update(_caller=caller, _peer=peer, _known=None)
+
+    def __getattr__(self, name: str) -> RemoteMethod:
+        if name.startswith("_"):
+            raise AttributeError(f"{name!r} can be no remote method: their names do not begin with an underscore")
+        method = self.__dict__[name] = RemoteMethod(self, name)
+        return method
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a stub has only remote methods: nothing can be stored as {name!r} on it")
+
+    def __dir__(self) -> list[str]:
+        try:
+            return sorted(_described(self))
+        except RpclabError:
+            return []  # completion in an editor is no place for errors
+
+    def __repr__(self) -> str:
+        return f"<Stub of {self.__dict__['_peer']}>"
+
+
+class RemoteMethod:
+    """One remote procedure: calling it sends a message and waits for the answer."""
+
+    def __init__(self, stub: Stub, name: str) -> None:
+        self._stub = stub
+        self.__name__ = self.__qualname__ = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Errors: what the remote method raises, with the remote node's name; MethodNotFound, WrongArguments (no effect);
+        ConnectionLost, DeadlineExceeded (effect unknown)."""
+        caller: Caller = self._stub.__dict__["_caller"]
+        if not kwargs:
+            return caller.call(self.__name__, *args)
+        named = self._by_name(args, kwargs) if args else kwargs
+        return caller.call(self.__name__, named=named)
+
+    def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """JSON-RPC 2.0 takes arguments by position or by name, not both: the peer tells the names of the first ones."""
+        names = list(self.__signature__.parameters)
+        if len(args) > len(names) or set(names[: len(args)]) & set(kwargs):
+            raise UsageError(f"{self.__name__}{self.__signature__} was given an argument twice, or too many")
+        return dict(zip(names, args, strict=False)) | kwargs
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return _signature(self._description()[0])
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        return self._description()[1]
+
+    def _description(self) -> list[str]:
+        try:
+            return _described(self._stub).get(self.__name__, ["(*args, **kwargs)", "The peer has no such remote method."])
+        except RpclabError as error:
+            return ["(*args, **kwargs)", f"The peer could not be asked: {error}"]
+
+    def __get__(self, instance: object, owner: type | None = None) -> RemoteMethod:
+        return self  # `help` documents as a routine what has this method
+
+    def __repr__(self) -> str:
+        return f"<remote method {self.__name__} of {self._stub.__dict__['_peer']}>"
+
+
+def _described(stub: Stub) -> dict[str, list[str]]:
+    if stub.__dict__["_known"] is None:
+        stub.__dict__["_known"] = stub.__dict__["_caller"].call("rpc.describe")
+    known: dict[str, list[str]] = stub.__dict__["_known"]
+    return known
+
+
+def _signature(text: str) -> inspect.Signature:
+    """A signature from its text, read as names only: nothing that a peer says is evaluated."""
+    names = [part.split("=")[0].split(":")[0].strip() for part in _commas(text.strip()[1:-1])]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    optional = {name.split(":")[0].split("=")[0].strip() for name in _commas(text.strip()[1:-1]) if "=" in name}
+    parameters = []
+    for name in names:
+        if name.startswith("**"):
+            parameters.append(inspect.Parameter(name[2:], inspect.Parameter.VAR_KEYWORD))
+        elif name.startswith("*") and name != "*":
+            parameters.append(inspect.Parameter(name[1:], inspect.Parameter.VAR_POSITIONAL))
+            kind = inspect.Parameter.KEYWORD_ONLY
+        elif name in ("*", "/"):
+            kind = inspect.Parameter.KEYWORD_ONLY if name == "*" else kind
+        elif name.isidentifier():
+            default = None if name in optional else inspect.Parameter.empty
+            parameters.append(inspect.Parameter(name, kind, default=default))
+    try:
+        return inspect.Signature(parameters)
+    except ValueError:
+        return inspect.Signature()
+
+
+def _commas(text: str) -> list[str]:
+    """The parts between the commas that stand in no bracket."""
+    parts, depth, start = [], 0, 0
+    for index, letter in enumerate(text):
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and not depth:
+            parts.append(text[start:index])
+            start = index + 1
+    return [part for part in [*parts, text[start:]] if part.strip()]

@@ -1,0 +1,295 @@
+"""Files and folders behind the world's `Disk`, with the errors and the promises of durability that `base.py` states."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..errors import DiskFull, FolderNotUsable, NameRefused, NoSuchFile, StorageError, SyncFailed
+from .base import Buffer, Closeable
+
+__all__ = ["RealDisk"]
+
+_IOV_MAX = 512
+_LOG_WINDOW_BYTES = 1 << 20  # a mapped log grows by this much: room for some 7,000 events
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if os.name == "posix" else (errno.ENOSPC,)
+
+
+def _sync(fd: int) -> None:
+    """fsync, and on macOS the call that really empties the drive's cache."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # not every file system there has it
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(fd)
+
+
+@contextlib.contextmanager
+def _errors(path: str, doing: str) -> Iterator[None]:
+    """Turn the system's errors into ours, with the path and what was being done to it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise NoSuchFile(f"cannot {doing} {path}: there is no such file or folder") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _FULL:
+            raise DiskFull(f"cannot {doing} {path}: the disk is full ({reason})") from None
+        if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ):
+            raise NameRefused(f"cannot {doing} {path}: this disk does not take the name ({reason})") from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            raise FolderNotUsable(f"cannot {doing} {path}: {reason}. Check that the folder exists and may be written") from None
+        raise StorageError(f"cannot {doing} {path}: {reason}") from None
+
+
+class RealWriter:
+    def __init__(self, path: str, flags: int) -> None:
+        self._path = path
+        with _errors(path, "create"):
+            self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o644)
+        self._usable = True
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        with _errors(self._path, "write"):
+            if len(buffers) == 1 or not hasattr(os, "writev"):
+                for buffer in buffers:
+                    self._write_one(memoryview(buffer))
+                return
+            for start in range(0, len(buffers), _IOV_MAX):
+                self._write_many(buffers[start : start + _IOV_MAX])
+
+    def _write_many(self, buffers: Sequence[Buffer]) -> None:
+        written = os.writev(self._fd, buffers)
+        for buffer in buffers:
+            if written < len(buffer):
+                self._write_one(memoryview(buffer)[written:])
+            written = max(0, written - len(buffer))
+
+    def _write_one(self, view: memoryview) -> None:
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def sync(self) -> None:
+        if not self._usable:
+            raise SyncFailed(f"{self._path} failed to reach the disk before: what was written may be lost, send it again")
+        try:
+            _sync(self._fd)
+        except OSError as error:
+            self._usable = False  # the kernel has forgotten what it could not write: a second sync would lie
+            if error.errno in _FULL:
+                raise DiskFull(f"cannot sync {self._path}: the disk is full") from None
+            raise SyncFailed(f"{self._path} did not reach the disk: {error.strerror}") from None
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with _errors(self._path, "close"):
+                os.close(fd)
+
+
+class RealReader:
+    def __init__(self, path: str) -> None:
+        self._path = path
+        with _errors(path, "read"):
+            self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
+        self._state = self._stat()
+        self.size = self._state[0]
+
+    def _stat(self) -> tuple[int, int]:
+        state = os.fstat(self._file.fileno())
+        return state.st_size, state.st_mtime_ns
+
+    def read_into(self, view: memoryview) -> int:
+        with _errors(self._path, "read"):
+            return self._file.readinto(view) or 0
+
+    def changed(self) -> bool:
+        return self._stat() != self._state
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class RealLog:
+    """Lines copied into a mapped file: no system call an event, and what was copied is the kernel's when the process is killed.
+
+    The file is filled with zeros ahead of the lines (a hole would make the process die when the disk is full), and cut to
+    its lines at the end; a reader stops at the first zero. A full disk ends the log, never the node.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        whole, last = _whole_lines(path)
+        self.last_line = last
+        with _errors(path, "write"):
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+            os.ftruncate(self._fd, whole)
+        self._size = whole
+        self._map: mmap.mmap | None = None
+        self._window = self._end = 0
+        self._grow(1)
+
+    def append(self, line: bytes) -> None:
+        if self._map is None:
+            return
+        start = self._size - self._window
+        if start + len(line) > self._end:
+            self._grow(len(line))
+            if self._map is None:
+                return
+            start = self._size - self._window
+        self._map[start : start + len(line)] = line
+        self._size += len(line)
+
+    def _grow(self, needed: int) -> None:
+        if self._map is not None:
+            self._map.close()
+        self._window = self._size - self._size % mmap.ALLOCATIONGRANULARITY
+        length = self._size - self._window + max(needed, _LOG_WINDOW_BYTES)
+        try:
+            filled = os.fstat(self._fd).st_size
+            os.lseek(self._fd, filled, os.SEEK_SET)
+            missing = self._window + length - filled
+            while missing > 0:
+                missing -= os.write(self._fd, bytes(min(missing, _LOG_WINDOW_BYTES)))
+            self._map = mmap.mmap(self._fd, length, offset=self._window)
+            self._end = length
+        except (OSError, ValueError) as error:
+            self._map = None
+            print(f"the event log {self._path} ends here: {error}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        if self._map is not None:
+            self._map.close()
+            self._map = None
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, self._size)
+        os.close(fd)
+
+
+def _whole_lines(path: str) -> tuple[int, bytes]:
+    """How many bytes of whole lines a log holds, and its last line."""
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except FileNotFoundError:
+        return 0, b""
+    zero = data.find(b"\0")
+    end = data.rfind(b"\n", 0, len(data) if zero < 0 else zero) + 1
+    start = data.rfind(b"\n", 0, max(0, end - 1)) + 1
+    return end, data[start:end]
+
+
+@dataclass(frozen=True, slots=True)
+class RealEntry:
+    name: str
+    is_folder: bool
+    size: int
+
+
+class RealLock:
+    """An advisory lock on an open file: the system lets go of it when the process ends, however it ends."""
+
+    def __init__(self, path: str) -> None:
+        with _errors(path, "lock"):
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._fd)
+            raise FolderNotUsable(f"another running node uses {os.path.dirname(path)}: stop it, or choose another folder") from None
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class RealDisk:
+    def create(self, path: str) -> RealWriter:
+        return RealWriter(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0))
+
+    def append(self, path: str) -> RealWriter:
+        return RealWriter(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def open(self, path: str) -> RealReader:
+        return RealReader(path)
+
+    def rename(self, old: str, new: str) -> None:
+        with _errors(new, "rename to"):
+            os.replace(old, new)
+
+    def remove(self, path: str) -> None:
+        with _errors(path, "remove"):
+            if os.path.isdir(path) and not os.path.islink(path):
+                os.rmdir(path)
+            else:
+                os.remove(path)
+
+    def make_folder(self, path: str) -> None:
+        folder = pathlib.Path(path)
+        missing = [part for part in (folder, *folder.parents) if not part.exists()]
+        with _errors(path, "make the folder"):
+            for part in reversed(missing):
+                part.mkdir(exist_ok=True)
+                self.sync_folder(str(part.parent))
+            if not folder.is_dir():
+                raise FolderNotUsable(f"{path} is a file, a folder is needed there")
+
+    def sync_folder(self, path: str) -> None:
+        if os.name != "posix":
+            return  # Windows has no such call; NTFS keeps names in its own journal
+        with _errors(path, "sync the folder"):
+            fd = os.open(path, os.O_RDONLY)
+        try:
+            _sync(fd)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems sync names by themselves
+                raise SyncFailed(f"the names in {path} did not reach the disk: {error.strerror}") from None
+        finally:
+            os.close(fd)
+
+    def list(self, path: str) -> Sequence[RealEntry]:
+        try:
+            with _errors(path, "list"), os.scandir(path) as entries:
+                found = [_entry(entry) for entry in entries if not entry.is_symlink()]
+        except NoSuchFile:
+            return []
+        return sorted(found, key=lambda entry: entry.name)
+
+    def free_bytes(self, path: str) -> int:
+        with _errors(path, "ask for the free space of"):
+            return shutil.disk_usage(path).free
+
+    def open_log(self, path: str) -> RealLog:
+        return RealLog(path)
+
+    def lock(self, path: str) -> Closeable:
+        return RealLock(path)
+
+
+def _entry(entry: os.DirEntry[str]) -> RealEntry:
+    folder = entry.is_dir(follow_symlinks=False)
+    try:
+        size = 0 if folder else entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        size = 0  # removed since it was listed
+    return RealEntry(entry.name, folder, size)

@@ -1,0 +1,213 @@
+"""TCP sockets behind the world's `Network`: deadlines without a system call of their own, partial sends finished, clean wake-ups.
+
+A blocking receive must end at its deadline. Setting a time-out before each call would cost a system call, so a socket keeps
+the time-out it has as long as that overshoots the deadline by no more than a twentieth: the usual case of many calls with
+the same deadline sets it once. On POSIX the kernel keeps the time (SO_RCVTIMEO), elsewhere Python does (`settimeout`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import selectors
+import socket
+import struct
+import sys
+from collections.abc import Callable, Sequence
+
+from ..config import Address, address_text
+from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, PortInUse, UsageError
+from .base import Buffer
+
+__all__ = ["RealListening", "RealNetwork", "RealStream"]
+
+_KERNEL_TIMEOUTS = os.name == "posix"
+_SLACK = 1.05
+_FOREVER = float("inf")
+_BACKLOG = 512  # connections that may wait to be accepted: a whole class that presses Enter at once
+_IOV_MAX = 512  # buffers a sendmsg: POSIX promises 16, Linux and macOS give 1024
+_GONE = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.EBADF, errno.ESHUTDOWN)
+
+
+class RealStream:
+    def __init__(self, sock: socket.socket, now: Callable[[], float]) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(None)
+        self._socket = sock
+        self._now = now
+        self._armed = {"receive": _FOREVER, "send": _FOREVER}
+        self._closed = False
+        try:
+            self.peer: Address = sock.getpeername()[:2]
+        except OSError:
+            self.peer = ("gone", 0)
+
+    def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
+        try:
+            if len(buffers) == 1:
+                self._send_one(memoryview(buffers[0]), deadline)
+            elif hasattr(self._socket, "sendmsg"):
+                for start in range(0, len(buffers), _IOV_MAX):
+                    self._send_many(buffers[start : start + _IOV_MAX], deadline)
+            else:
+                self._send_one(memoryview(b"".join(buffers)), deadline)
+        except OSError as error:
+            raise self._lost(error) from None
+
+    def _send_one(self, view: memoryview, deadline: float | None) -> None:
+        while view:
+            self._arm("send", deadline)
+            try:
+                view = view[self._socket.send(view) :]
+            except (TimeoutError, BlockingIOError):
+                self._expire(deadline)
+
+    def _send_many(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
+        self._arm("send", deadline)
+        try:
+            sent = self._socket.sendmsg(buffers)
+        except (TimeoutError, BlockingIOError):
+            self._expire(deadline)
+            sent = 0
+        for buffer in buffers:
+            if sent < len(buffer):
+                self._send_one(memoryview(buffer)[sent:], deadline)
+            sent = max(0, sent - len(buffer))
+
+    def receive_into(self, view: memoryview, deadline: float | None) -> int:
+        while True:
+            self._arm("receive", deadline)
+            try:
+                return self._socket.recv_into(view)
+            except (TimeoutError, BlockingIOError):
+                if deadline is not None and self._now() >= deadline:
+                    raise self._late("hear from") from None
+            except OSError as error:
+                raise self._lost(error) from None
+
+    def shutdown(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self.shutdown()
+            self._socket.close()
+
+    def _arm(self, side: str, deadline: float | None) -> None:
+        """See that the next call on this side ends near the deadline."""
+        left = _FOREVER if deadline is None else max(0.001, deadline - self._now())
+        armed = self._armed[side]
+        if armed == left or left / 2 <= armed <= left * _SLACK:
+            return
+        self._armed[side] = left
+        if _KERNEL_TIMEOUTS:
+            option = socket.SO_RCVTIMEO if side == "receive" else socket.SO_SNDTIMEO
+            whole = 0.0 if left == _FOREVER else left
+            self._socket.setsockopt(socket.SOL_SOCKET, option, _timeval(whole))
+        else:
+            self._socket.settimeout(None if left == _FOREVER else left)
+            self._armed = {"receive": left, "send": left}
+
+    def _expire(self, deadline: float | None) -> None:
+        if deadline is not None and self._now() >= deadline:
+            raise self._late("send to")
+
+    def _late(self, what: str) -> DeadlineExceeded:
+        return DeadlineExceeded(f"could not {what} {address_text(self.peer)} before the deadline")
+
+    def _lost(self, error: OSError) -> ConnectionLost:
+        reason = "it closed the connection" if error.errno in _GONE else str(error)
+        return ConnectionLost(f"the connection to {address_text(self.peer)} is gone: {reason}")
+
+
+def _timeval(seconds: float) -> bytes:
+    micro = int(seconds * 1_000_000)
+    return struct.pack("ll" if sys.platform != "darwin" else "qq", micro // 1_000_000, micro % 1_000_000)
+
+
+class RealListening:
+    """A listening socket whose `accept` can be woken: closing a socket that another thread waits on wakes nobody by itself."""
+
+    def __init__(self, sock: socket.socket, now: Callable[[], float]) -> None:
+        self._socket = sock
+        self._now = now
+        self.address: Address = sock.getsockname()[:2]
+        self._wake, self._woken = socket.socketpair()
+        sock.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(sock, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._closing = False
+
+    def accept(self) -> RealStream | None:
+        while not self._closing:
+            ready = [key.fileobj for key, _ in self._selector.select()]
+            if self._woken in ready:
+                break
+            try:
+                sock, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionError):
+                continue  # it was there and went away again
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise ConnectFailed(f"cannot take another connection: {error.strerror}") from None
+                break
+            return RealStream(sock, self._now)
+        self._release()
+        return None
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            with contextlib.suppress(OSError):
+                self._wake.send(b"x")
+
+    def _release(self) -> None:
+        self._selector.close()
+        for sock in (self._socket, self._wake, self._woken):
+            sock.close()
+
+
+class RealNetwork:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+
+    def listen(self, address: Address) -> RealListening:
+        sock = socket.socket(_family(address), socket.SOCK_STREAM)
+        try:
+            if os.name == "posix":  # on Windows the option would let two processes share the port
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            elif hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            sock.bind(address)
+            sock.listen(_BACKLOG)
+        except OSError as error:
+            sock.close()
+            raise _cannot_listen(address, error) from None
+        except OverflowError as error:
+            sock.close()
+            raise UsageError(f"{address[1]} is no port: {error}") from None
+        return RealListening(sock, self._now)
+
+    def connect(self, address: Address, deadline: float | None) -> RealStream:
+        timeout = None if deadline is None else max(0.001, deadline - self._now())
+        try:
+            return RealStream(socket.create_connection(address, timeout), self._now)
+        except TimeoutError:
+            raise DeadlineExceeded(f"could not reach {address_text(address)} before the deadline") from None
+        except (OSError, OverflowError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConnectFailed(f"nobody answers at {address_text(address)}: {reason}. Is that node started?") from None
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+
+
+def _cannot_listen(address: Address, error: OSError) -> PortInUse | UsageError:
+    if error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", -1), getattr(errno, "WSAEACCES", -1)):
+        return PortInUse(f"port {address[1]} on {address[0]} is in use: stop what uses it, or choose another port (0 takes a free one)")
+    return UsageError(f"cannot listen on {address_text(address)}: {error.strerror or error}")
