@@ -42,7 +42,7 @@ clean: ## remove .venv, caches and out/; what the servers hold stays
 # One stamp for each extra of pyproject.toml, older than pyproject.toml when it has to be installed again.
 .venv/.have-%: pyproject.toml .venv/.made
 	@echo "installing what rpclab[$*] needs ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]" || \
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable ".[$*]" || \
 		{ echo "rpclab: pip could not install it, for the reason above; then run make again" >&2; exit 1; }
 	@touch $@
 
