@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -234,8 +235,15 @@ class RealDisk:
         return RealReader(path)
 
     def rename(self, old: str, new: str) -> None:
+        tries = 1 if os.name == "posix" else 40
         with _errors(new, "rename to"):
-            os.replace(old, new)
+            for left in reversed(range(tries)):
+                try:
+                    return os.replace(old, new)
+                except PermissionError:  # Windows renames over no file that somebody reads just now
+                    if not left:
+                        raise
+                    time.sleep(0.05)
 
     def remove(self, path: str) -> None:
         with _errors(path, "remove"):

@@ -1,0 +1,73 @@
+"""Which names a file may have: only those that stay inside the folder and mean the same on Linux, macOS and Windows.
+
+A name is a path with "/" between its parts, so that a folder keeps its tree. Each part obeys the strictest of the three
+systems (Microsoft, "Naming Files, Paths, and Namespaces"; POSIX; Unicode Annex 15 for NFC).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from .errors import NameRefused
+
+__all__ = ["check_client", "check_name", "fold"]
+
+PART_BYTES = 255  # what ext4, APFS and NTFS take
+NAME_BYTES = 1024  # macOS's longest path
+DEPTH = 32
+_FORBIDDEN = frozenset('"*:<>?|\\')
+_RESERVED = frozenset(
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"] + [f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789¹²³"]
+)
+
+
+def check_name(name: str) -> str:
+    """The name in NFC, as it is stored; raises NameRefused with the reason."""
+    if not name:
+        raise NameRefused("a file needs a name, this one is empty")
+    normal = unicodedata.normalize("NFC", name)
+    parts = normal.split("/")
+    if normal.startswith("/") or (len(normal) > 1 and normal[1] == ":" and normal[0].isalpha()):
+        raise _refused(name, "an absolute path; give the name within the folder")
+    if len(parts) > DEPTH:
+        raise _refused(name, f"more than {DEPTH} folders deep")
+    for part in parts:
+        _check_part(name, part)
+    if len(normal.encode()) > NAME_BYTES:
+        raise _refused(name, f"longer than {NAME_BYTES} bytes")
+    return normal
+
+
+def check_client(client: str) -> str:
+    """The same for a client's name, which is one folder."""
+    if "/" in client:
+        raise _refused(client, "a client's name is one folder, without /")
+    return check_name(client)
+
+
+def fold(name: str) -> str:
+    """What two names share that some system takes for the same: NFC, upper and lower case alike."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _check_part(name: str, part: str) -> None:
+    if part in ("", ".", ".."):
+        raise _refused(name, f"the part {part!r} leads to another folder")
+    bad = sorted({letter for letter in part if letter in _FORBIDDEN})
+    if bad:
+        raise _refused(name, f"{' '.join(bad)} is not allowed in names on every system")
+    if any(ord(letter) < 32 or 0x7F <= ord(letter) <= 0x9F for letter in part):
+        raise _refused(name, "a control character")
+    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in part):
+        raise _refused(name, "half a character (a lone surrogate), which UTF-8 cannot hold")
+    if part[-1] in ". ":
+        raise _refused(name, "a part ends with a dot or a space, which Windows drops")
+    if part.split(".")[0].rstrip(" ").upper() in _RESERVED:
+        raise _refused(name, f"{part!r} is a device's name on Windows")
+    if len(part.encode()) > PART_BYTES:
+        raise _refused(name, f"a part is longer than {PART_BYTES} bytes")
+
+
+def _refused(name: str, reason: str) -> NameRefused:
+    shown = name if len(name) <= 60 else f"{name[:57]}..."
+    return NameRefused(f"the name {ascii(shown)} is refused: {reason}")
