@@ -32,7 +32,7 @@ def measure(settings: Settings) -> list[Figure]:
             child = stack.enter_context(Child("echo", name))
             try:
                 pinned = child.ask(seconds)["pinned"]
-                measures[name] = lambda child=child: child.ask(seconds)["rate"]
+                measures[name] = asking(child, seconds)
             except ChildError as error:
                 failed[name] = str(error)
         rates = interleave(measures, rounds)
@@ -53,6 +53,11 @@ def _figures(rates: dict[str, list[float]], failed: dict[str, str]) -> list[Figu
         ratio("echo: event log on to off", ON, OFF, at_least=0.6),
         *(ratio(f"echo: ours to {name}", OFF, name) for name in list(peers.PEERS)[1:]),
     ]
+
+
+def asking(child: Child, seconds: float) -> Callable[[], float]:
+    """How the harness measures one child once."""
+    return lambda: float(child.ask(seconds)["rate"])
 
 
 def rate(call: Callable[[], object], seconds: float) -> float:

@@ -112,11 +112,12 @@ def print_table(figures: Sequence[Figure], notes: Sequence[str], console: Consol
 
 def _row(one: Figure) -> tuple[str, ...]:
     verdict = {None: "", True: "held", False: "NOT HELD"}[one.held]
-    ratio = "not measured" if one.ratio is None else _ratio(one)
-    return one.name, _short(one.ours, one.unit), _short(one.peer, one.unit), ratio, one.wanted, verdict
+    return one.name, _short(one.ours, one.unit), _short(one.peer, one.unit), _ratio(one), one.wanted, verdict
 
 
 def _ratio(one: Figure) -> str:
+    if one.ratio is None or one.low is None or one.high is None:
+        return "not measured"
     median, low, high = (
         f"{value:,.2f}" if value < 100 else f"{value:,.0f}" for value in (one.ratio, one.low, one.high)
     )
