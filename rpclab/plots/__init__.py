@@ -1,0 +1,19 @@
+"""Pictures of a history: how evenly bytes lie, who sent what to whom. The only package that imports matplotlib.
+
+Each function takes a history and, if you have them, the axes to draw on, and returns the axes. The same as
+numbers is in `rpclab.study.measures`.
+"""
+
+from .balance import plot_balance, plot_balance_bars
+from .style import bytes_text, save
+from .traffic import plot_traffic, plot_traffic_matrix, plot_traffic_over_time
+
+__all__ = [
+    "bytes_text",
+    "plot_balance",
+    "plot_balance_bars",
+    "plot_traffic",
+    "plot_traffic_matrix",
+    "plot_traffic_over_time",
+    "save",
+]

@@ -1,0 +1,164 @@
+"""How every picture looks: colours, units, axes, saving.
+
+Colours are Okabe and Ito's, which colour-blind people tell apart ("Color Universal Design", 2008), without its black
+and yellow, of which one is lost on a dark page and one on a white page. A picture is drawn transparent with mid-grey
+text: the grey stands out 4.3 to 1 from white and from JupyterLab's dark theme, the best that one grey can do on both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
+
+from ..study.history import natural_order
+
+__all__ = [
+    "COPY_STYLES",
+    "GREY",
+    "CopyStyle",
+    "NodeStyle",
+    "bytes_axis",
+    "bytes_text",
+    "copy_style",
+    "dress",
+    "new_axes",
+    "node_styles",
+    "nothing_yet",
+    "save",
+    "seconds_axis",
+]
+
+GREY = "#7a7a7a"
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+
+_NODE_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+_NODE_LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (9, 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStyle:
+    """How a node's line is drawn: 30 nodes differ, the first six in colour alone, the first five in line alone."""
+
+    colour: str
+    line: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CopyStyle:
+    """How the bytes of one kind are drawn: a colour, and a pattern for those who see no colour."""
+
+    colour: str
+    hatch: str
+
+
+COPY_STYLES: Mapping[str, CopyStyle] = {
+    "original": CopyStyle(BLUE, ""),
+    "replica": CopyStyle(ORANGE, "////"),
+    "restore": CopyStyle(GREEN, "...."),
+}
+
+
+def copy_style(kind: str) -> CopyStyle:
+    return COPY_STYLES.get(kind, CopyStyle(PURPLE, "xxxx"))
+
+
+def node_styles(nodes: Iterable[str]) -> dict[str, NodeStyle]:
+    """A style for each node, by the number in its name: server-3 looks the same in every picture. Else by its place."""
+    names = sorted(nodes, key=natural_order)
+    numbers = [int(found[1]) - 1 if (found := re.search(r"(\d+)$", name)) else -1 for name in names]
+    if len(set(numbers)) < len(names) or min(numbers, default=0) < 0:
+        numbers = list(range(len(names)))
+    return {name: _node_style(number) for name, number in zip(names, numbers, strict=True)}
+
+
+def _node_style(number: int) -> NodeStyle:
+    return NodeStyle(_NODE_COLOURS[number % len(_NODE_COLOURS)], _NODE_LINES[number % len(_NODE_LINES)])
+
+
+def bytes_text(size: float) -> str:
+    """A number of bytes as a person says it: 0 B, 512 KiB, 1.5 MiB."""
+    units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+    while abs(size) >= 1024 and len(units) > 1:
+        size /= 1024
+        del units[0]
+    unit = units[0]
+    return f"{size:.0f} {unit}" if abs(size) >= 100 else f"{size:.3g} {unit}"
+
+
+class _BinaryLocator(Locator):
+    """Ticks at multiples of a power of two, about five of them: 0, 512 KiB, 1 MiB, ..."""
+
+    def __call__(self) -> Sequence[float]:
+        low, high = self.axis.get_view_interval()  # type: ignore[union-attr]
+        return self.tick_values(float(low), float(high))
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        step = 1
+        while step * 6 < vmax - vmin:
+            step *= 2
+        return [step * count for count in range(int(vmin // step), int(vmax // step) + 1)]
+
+
+def bytes_axis(axis: Axis, *, suffix: str = "") -> None:
+    """Label an axis in B, KiB, MiB; `suffix` may be "/s"."""
+    axis.set_major_locator(_BinaryLocator())
+    axis.set_major_formatter(FuncFormatter(lambda size, _: bytes_text(size) + suffix))
+
+
+def seconds_axis(axis: Axis) -> None:
+    axis.set_major_locator(MaxNLocator(7))
+    axis.set_label_text("time since the start (s)")
+
+
+def new_axes(columns: int = 1, *, width: float = 8.0, height: float = 4.0) -> list[Axes]:
+    """Axes side by side in a new transparent figure; width and height of the figure in inches."""
+    from matplotlib import pyplot  # 0.75 s to load, and not wanted where the caller brings axes
+
+    _, axes = pyplot.subplots(
+        1, columns, figsize=(width, height), squeeze=False, layout="constrained", facecolor="none"
+    )
+    return list(axes[0])
+
+
+def dress(ax: Axes, title: str, *, pad: float = 8) -> None:
+    """Give axes the house's look; `pad` points lie between them and the title."""
+    ax.set_facecolor("none")
+    ax.set_title(title, loc="left", pad=pad, color=GREY, fontsize=12, fontweight="bold")
+    ax.tick_params(colors=GREY, labelcolor=GREY, labelsize=10)
+    for name, spine in ax.spines.items():
+        spine.set_color(GREY)
+        spine.set_visible(name in ("left", "bottom"))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set_color(GREY)
+        axis.label.set_fontsize(10)
+        axis.get_offset_text().set_color(GREY)
+
+
+def nothing_yet(ax: Axes, title: str) -> Axes:
+    """What a plot shows before there is anything to show."""
+    dress(ax, title)
+    ax.set(xticks=[], yticks=[])
+    ax.text(0.5, 0.5, "nothing has happened yet", color=GREY, fontsize=12, ha="center", transform=ax.transAxes)
+    return ax
+
+
+def save(
+    picture: Axes | Figure | Sequence[Axes], path: str | Path, *, dpi: int = 200, background: str = "none"
+) -> Path:
+    """Write a picture to a .png, .svg or .pdf file; `background` "white" instead of transparent for a printed page."""
+    first = picture if isinstance(picture, Axes | Figure) else picture[0]
+    figure: Figure | SubFigure = first.figure if isinstance(first, Axes) else first
+    while isinstance(figure, SubFigure):
+        figure = figure.figure
+    with mpl.rc_context({"svg.fonttype": "none"}):  # text stays text: it can be searched and read aloud
+        figure.savefig(path, dpi=dpi, bbox_inches="tight", pad_inches=0.15, facecolor=background)
+    return Path(path)
