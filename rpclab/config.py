@@ -44,7 +44,7 @@ class Limits:
     stop_s: float = 5.0  # how long a clean stop waits for what is under way
     transfer_s: float = 60.0  # waiting for the other end between two packets of a file, and for its disk's sync
     idle_s: float | None = None  # between two requests: a person may think
-    heartbeat_s: float = 0.5  # between a server's signs of life; also how soon it finds a restarted manager
+    heartbeat_s: float = 1.0  # between a server's signs of life
     retry_s: float = 0.1  # between two attempts to reach the manager
     reservation_s: float = 120.0  # bytes handed out but never stored count for this long
     connections: int = 1024  # a thread each: about 100 KiB of real memory

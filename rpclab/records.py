@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
 import msgspec
 
-from .config import Address
+from .config import PACKET_BYTES, Address
 
-__all__ = ["FileRecord", "Location", "Placement", "Receipt", "ServerRecord", "file_key"]
+__all__ = ["FileRecord", "Location", "Placement", "Receipt", "Restored", "ServerRecord", "file_key", "pages"]
+
+Item = TypeVar("Item")
 
 
 class FileRecord(msgspec.Struct, frozen=True):
@@ -70,6 +75,30 @@ class Receipt(msgspec.Struct, frozen=True):
     def complete(self) -> bool:
         """Whether every wanted copy exists, or, acknowledged by the primary, is on its way."""
         return self.copies + self.pending >= self.wanted
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """A file that was written back: where to, from which server, and which copies had to be passed over before."""
+
+    path: str
+    file: FileRecord
+    server: str
+    problems: list[str] = []
+
+
+def pages(items: Iterable[Item], limit_bytes: int = PACKET_BYTES // 2) -> Iterator[list[Item]]:
+    """The items in lists whose JSON stays under so many bytes, so that each fits one message."""
+    page: list[Item] = []
+    room = limit_bytes
+    for item in items:
+        size = len(msgspec.json.encode(item)) + 1
+        if page and size > room:
+            yield page
+            page, room = [], limit_bytes
+        page.append(item)
+        room -= size
+    if page:
+        yield page
 
 
 def file_key(client: str, name: str) -> str:

@@ -59,8 +59,10 @@ class Channel:
         return first
 
     def receive_raw(self, deadline: float | None) -> bytes:
-        """What has come, as it came, for the document's wire; b"" at the end."""
-        return self._buffer.take_all() or (self._buffer.take_all() if self._fill(deadline) else b"")
+        """What one receive of 65,536 bytes gives, for the document's wire; b"" at the end."""
+        if not len(self._buffer):
+            self._buffer.filled(self.stream.receive_into(self._buffer.space()[:PACKET_BYTES], deadline))
+        return self._buffer.take_all()
 
     def expect_file(self, expected: bool) -> None:
         """Make the buffer large while a file comes, so that sixteen packets arrive in one system call."""

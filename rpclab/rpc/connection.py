@@ -162,6 +162,14 @@ class Connection:
         messages.check_json(params)
         self._send(Request(method, params), "notification", method, "", self._reply_deadline())
 
+    def stay(self, seconds: float) -> None:
+        """Wait so long, with nothing to say; raises ConnectionLost as soon as the peer is gone."""
+        try:
+            if self._receive(self._now() + seconds) is None:
+                raise ConnectionLost(f"{self.peer.node} closed the connection")
+        except DeadlineExceeded:
+            return
+
     def _reply_deadline(self) -> float:
         return self._now() + self.limits.call_s
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from blake3 import blake3
 
@@ -65,8 +66,8 @@ class FileReceiver:
 
     def __init__(self, connection: Connection, file: str, copy: str) -> None:
         self._connection, self._file, self._copy = connection, file, copy
-        self.received = 0
         self.digest = ""
+        self.ended = False
 
     def __iter__(self) -> Iterator[list[memoryview]]:
         channel = self._connection.channel
@@ -100,6 +101,7 @@ class FileReceiver:
 
     def _finish(self, last: tuple[int, memoryview], digest: bytes) -> None:
         kind, payload = last
+        self.ended = True
         if kind == packets.ABORT:
             raise FileChanged(f"the sender gave up: {bytes(payload).decode('utf-8', 'replace')}")
         if bytes(payload) != digest:
@@ -108,18 +110,15 @@ class FileReceiver:
 
     def _trace(self, pieces: list[memoryview]) -> None:
         count = sum(map(len, pieces))
-        self.received += count
         connection = self._connection
         if connection.tracer.enabled:
             connection.tracer.event("receive-data", peer=connection.peer.node, bytes=count, file=self._file, copy=self._copy)
 
     def drain(self) -> None:
         """Receive the rest and forget it, so that the connection can be used on."""
-        try:
+        with suppress(FileChanged, DigestMismatch):
             for _ in self:
                 continue
-        except (FileChanged, DigestMismatch):
-            return
 
 
 def read_blocks(reader: Reader, buffer: bytearray) -> Iterator[memoryview]:

@@ -47,8 +47,9 @@ class Listener:
         self.limits = limits or Limits()
         self._expected, self._document, self._stage = expected, document, stage
         self._say, self._show = say, show_messages
-        self._lock = world.tasks.lock()  # guards _open and _stopping
+        self._lock = world.tasks.lock()  # guards _open, _busy and _stopping
         self._open: dict[Stream, Task | None] = {}
+        self._busy: set[Stream] = set()  # those that are answering, not waiting for the next request
         self._stopping = False
         self._listening: Listening | None = None
         self._accepting: Task | None = None
@@ -71,9 +72,10 @@ class Listener:
         for last in (False, True):
             with self._lock:
                 tasks = list(self._open.items())
-            for stream, task in tasks:
-                if last:
-                    stream.shutdown()
+                for stream, _ in tasks:
+                    if last or stream not in self._busy:
+                        stream.shutdown()
+            for _, task in tasks:
                 if task is not None:
                     task.join(self.limits.stop_s if last else max(0.0, until - self.world.clock.now()))
 
@@ -134,8 +136,11 @@ class Listener:
             stream.close()
             with self._lock:
                 self._open.pop(stream, None)
+                self._busy.discard(stream)
 
     def _refused(self, stream: Stream, error: RpclabError) -> None:
+        if self._stopping:
+            return
         kind = type(error).__name__
         self.tracer.event("refused", detail={"error": kind, "message": error.message, "address": list(stream.peer)})
         self._say(f"ended the connection from {stream.peer[0]}:{stream.peer[1]}: {kind}: {error.message}")
@@ -148,16 +153,23 @@ class Listener:
                 request = connection.next_request(None if idle is None else self.world.clock.now() + idle)
                 if request is None:
                     return
+                with self._lock:
+                    if self._stopping:
+                        return
+                    self._busy.add(connection.channel.stream)
                 self._answer(call, connection, request)
+                with self._lock:
+                    self._busy.discard(connection.channel.stream)
         except ConnectionLost as error:
-            self._say(f"{connection.peer.node} went away: {error.message}")
+            if not self._stopping:
+                self._say(f"{connection.peer.node} went away: {error.message}")
         finally:
             for function in reversed(call.at_end):
                 function()
 
     def _answer(self, call: Call, connection: Connection, request: Incoming) -> None:
         method = str(request.method)
-        if self._show:
+        if self._show and request.kind == "request":
             self._say(f"{connection.peer.node}: {method}({_shown(request.params)})")
         try:
             result = self.registry.invoke(call, method, request.params)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..config import Address
 from ..errors import ConnectionLost
 from ..world.base import World
 from .connection import Connection, Notify
 
-__all__ = ["Pool"]
+__all__ = ["Pool", "Pools"]
 
 _KEPT = 8  # idle connections a peer: more tasks than that at once are rare in a classroom
 
@@ -47,13 +48,13 @@ class Pool:
         named: dict[str, Any] | None = None,
     ) -> Any:
         """`Connection.call` on a lent connection."""
-        try:
-            with self.take() as connection:
-                used_before = connection.used
+        with self.take() as connection:
+            used_before = connection.used
+            try:
                 return connection.call(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
-        except ConnectionLost:
-            if not used_before:
-                raise
+            except ConnectionLost:
+                if not used_before:
+                    raise
         with self.take(fresh=True) as connection:
             return connection.call(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
 
@@ -81,3 +82,24 @@ class Pool:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+class Pools:
+    """One pool for each address that was asked for."""
+
+    def __init__(self, world: World, connect: Callable[[Address], Connection]) -> None:
+        self._world, self._connect = world, connect
+        self._lock = world.tasks.lock()  # guards _pools
+        self._pools: dict[Address, Pool] = {}
+
+    def to(self, address: Address) -> Pool:
+        with self._lock:
+            if address not in self._pools:
+                self._pools[address] = Pool(self._world, lambda: self._connect(address))
+            return self._pools[address]
+
+    def close(self) -> None:
+        with self._lock:
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.close()

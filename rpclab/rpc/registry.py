@@ -120,6 +120,10 @@ class Registry:
             if not name.startswith("_") and callable(getattr(type(instance), name)):
                 self.register_method(getattr(instance, name), name)
 
+    def take_over(self, other: Registry, name: str) -> None:
+        """Offer a method of another registry here too."""
+        self._methods[name] = other._methods[name]
+
     def names(self) -> list[str]:
         return sorted(self._methods)
 

@@ -84,8 +84,8 @@ class Network(Protocol):
     def listen(self, address: Address) -> Listening:
         """Errors: PortInUse, UsageError."""
 
-    def connect(self, address: Address, deadline: float | None) -> Stream:
-        """Errors: ConnectFailed, DeadlineExceeded."""
+    def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> Stream:
+        """With `nagle` a small write waits until the one before was acknowledged. Errors: ConnectFailed, DeadlineExceeded."""
 
 
 class Writer(Protocol):
@@ -157,6 +157,9 @@ class Disk(Protocol):
 
     def list(self, path: str) -> Sequence[Entry]:
         """What lies in a folder, by name; nothing if there is no such folder. Symbolic links are left out."""
+
+    def is_link(self, path: str) -> bool:
+        """Whether a symbolic link lies there, which could lead out of a folder."""
 
     def free_bytes(self, path: str) -> int: ...
 

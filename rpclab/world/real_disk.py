@@ -283,6 +283,9 @@ class RealDisk:
             return []
         return sorted(found, key=lambda entry: entry.name)
 
+    def is_link(self, path: str) -> bool:
+        return os.path.islink(path)
+
     def free_bytes(self, path: str) -> int:
         with _errors(path, "ask for the free space of"):
             return shutil.disk_usage(path).free

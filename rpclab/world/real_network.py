@@ -31,8 +31,8 @@ _GONE = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errn
 
 
 class RealStream:
-    def __init__(self, sock: socket.socket, now: Callable[[], float]) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, sock: socket.socket, now: Callable[[], float], *, nagle: bool = False) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not nagle)
         sock.settimeout(None)
         self._socket = sock
         self._now = now
@@ -192,10 +192,10 @@ class RealNetwork:
             raise UsageError(f"{address[1]} is no port: {error}") from None
         return RealListening(sock, self._now)
 
-    def connect(self, address: Address, deadline: float | None) -> RealStream:
+    def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> RealStream:
         timeout = None if deadline is None else max(0.001, deadline - self._now())
         try:
-            return RealStream(socket.create_connection(address, timeout), self._now)
+            return RealStream(socket.create_connection(address, timeout), self._now, nagle=nagle)
         except TimeoutError:
             raise DeadlineExceeded(f"could not reach {address_text(address)} before the deadline") from None
         except (OSError, OverflowError, UnicodeError) as error:

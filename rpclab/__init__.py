@@ -1,0 +1,37 @@
+"""rpclab: a real, small distributed system to see, step through, break and build. A distributed backup over remote procedure calls.
+
+>>> from rpclab import LocalCluster
+>>> with LocalCluster(servers=3, clients=2, ports="free") as cluster:       # doctest: +SKIP
+...     cluster.backup_all()
+
+Names are loaded when they are first used, so that a node's process starts in tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from . import errors
+from .errors import RpclabError
+
+if TYPE_CHECKING:
+    from .client.session import Client
+    from .cluster.local import LocalCluster
+    from .study.history import History
+
+__all__ = ["Client", "History", "LocalCluster", "RpclabError", "__version__", "errors"]
+
+__version__ = "0.1.0"
+
+_HOMES = {"Client": ".client.session", "LocalCluster": ".cluster.local", "History": ".study.history"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"rpclab has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

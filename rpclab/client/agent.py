@@ -1,0 +1,113 @@
+"""A client's agent: a client in a process of its own, told by remote calls what to do, so that a notebook can run (and kill) it."""
+
+from __future__ import annotations
+
+from ..config import Address, Limits
+from ..errors import TooFewCopies
+from ..records import Location, Receipt, Restored, pages
+from ..rpc.files import Progress
+from ..rpc.handshake import Identity
+from ..rpc.listener import Listener, Say
+from ..rpc.registry import Call, Registry
+from ..trace import Tracer
+from ..world.base import World
+from .session import Client
+
+__all__ = ["Agent"]
+
+_PROGRESS_S = 0.1  # between two notifications of progress
+
+
+class Agent:
+    """Serves a client's verbs; paths are those of the agent's machine."""
+
+    def __init__(
+        self, world: World, identity: Identity, manager: Address, files: str, *, tracer: Tracer, say: Say, show_messages: bool
+    ) -> None:
+        self._now = world.clock.now
+        self._files = files
+        self.client = Client(world, identity, manager, tracer=tracer)
+        registry = Registry()
+        register = registry.register_method
+        register(self.send_path, "sendPath")
+        register(self.is_connected, "isConnected")
+        register(self.backup, with_call=True)
+        register(self.restore, with_call=True)
+        register(self.list_files, "listFiles")
+        register(self.find)
+        register(self.verify)
+        register(self.delete)
+        self._listener = Listener(
+            world, registry, identity, tracer, limits=Limits(), expected=("client",), say=say, show_messages=show_messages
+        )
+
+    def start(self, address: Address) -> Address:
+        real = self._listener.start(address)
+        self.client.connect()
+        return real
+
+    def stop(self, within_s: float = 0.0) -> None:
+        self._listener.stop(within_s)
+        self.client.disconnect()
+
+    # ---- remote methods
+
+    def send_path(self) -> str:
+        """The folder whose files are to be backed up."""
+        return self._files
+
+    def is_connected(self) -> bool:
+        """Whether the manager answers this client."""
+        return self.client.is_connected()
+
+    def backup(
+        self,
+        call: Call,
+        path: str,
+        name: str | None = None,
+        replicas: int | None = None,
+        replication: str | None = None,
+        acknowledge: str | None = None,
+    ) -> Receipt:
+        """Back a file up; progress comes as notifications. Too few copies are in the receipt, not an error."""
+        try:
+            return self.client.backup(
+                path, name, replicas=replicas, replication=replication, acknowledge=acknowledge, progress=self._progress(call)
+            )
+        except TooFewCopies as error:
+            receipt = error.receipt
+            assert isinstance(receipt, Receipt)
+            return receipt
+
+    def restore(self, call: Call, name: str, folder: str, client: str | None = None) -> Restored:
+        """Write a stored file into a folder."""
+        return self.client.restore(name, folder, client=client, progress=self._progress(call))
+
+    def list_files(self, client: str | None = None, after: tuple[str, str] | None = None) -> list[Location]:
+        """A page of the stored files."""
+        found = [each for each in self.client.list_files(client) if after is None or (each.file.client, each.file.name) > after]
+        return next(pages(found), [])
+
+    def find(self, name: str, client: str | None = None) -> Location:
+        """Where the newest version of a file lies."""
+        return self.client.find(name, client)
+
+    def verify(self, name: str, client: str | None = None) -> dict[str, bool]:
+        """Have every server that holds a file read it again."""
+        return self.client.verify(name, client)
+
+    def delete(self, name: str) -> list[str]:
+        """Remove a file from every server that holds it."""
+        return self.client.delete(name)
+
+    def _progress(self, call: Call) -> Progress:
+        told = self._now()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            if call.connection is not None and (done == total or self._now() - told > _PROGRESS_S):
+                told = self._now()
+                call.connection.notify("progress", [done, total])
+
+        return progress
+

@@ -1,0 +1,127 @@
+"""One backup: ask the manager where to, send the file to the primary, hear how many durable copies there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import Limits
+from ..errors import ConnectFailed, HandshakeError, NoServer, RpclabError, TooFewCopies, TooManyConnections
+from ..records import Placement, Receipt, ServerRecord, file_key
+from ..rpc.connection import Connection
+from ..rpc.files import Progress, send_file
+from ..rpc.pool import Pool, Pools
+from ..trace import Tracer
+from ..world.base import Reader, World
+
+__all__ = ["Backup", "Wish", "too_few"]
+
+_NOT_REACHED = (ConnectFailed, HandshakeError, TooManyConnections)  # nothing was sent: another server may be asked
+_TRIES = 3  # servers that a file is offered to when the chosen one cannot be reached
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the caller wants otherwise than the cluster does it; None is "as the cluster does"."""
+
+    replicas: int | None = None
+    replication: str | None = None
+    acknowledge: str | None = None
+
+
+class Backup:
+    """Backs files of one client up, one at a time or several from several tasks."""
+
+    def __init__(self, world: World, client: str, manager: Pool, servers: Pools, tracer: Tracer, limits: Limits) -> None:
+        self._world, self._client, self._manager, self._servers = world, client, manager, servers
+        self._tracer, self._limits = tracer, limits
+
+    def run(self, path: str, name: str, wish: Wish, progress: Progress | None) -> Receipt:
+        """See `Client.backup`."""
+        reader = self._world.disk.open(path)
+        try:
+            receipt = self._offer(reader, name, wish, progress)
+        finally:
+            reader.close()
+        self._trace(receipt)
+        if not receipt.complete:
+            raise too_few(receipt)
+        return receipt
+
+    def _offer(self, reader: Reader, name: str, wish: Wish, progress: Progress | None) -> Receipt:
+        """Offer the file to the server that the manager chooses, to another one if nobody answers there."""
+        upload = self._world.nonce(16).hex()
+        unreachable: list[ServerRecord] = []
+        while True:
+            placement = self._place(name, reader.size, upload, wish.replicas, unreachable)
+            primary = placement.servers[0]
+            try:
+                with self._servers.to(primary.address).take() as connection, connection.taken():
+                    connection.ask("sendFilename", named=self._announcement(placement, name, reader.size, wish))
+                    send_file(connection, reader, file_key(self._client, name), "original", progress=progress)
+                    return self._receipt(connection, upload)
+            except _NOT_REACHED as error:
+                unreachable.append(primary)
+                if len(unreachable) == _TRIES:
+                    self._release(upload)
+                    raise type(error)(f"{primary.node}: {error.message}") from None
+            except BaseException:
+                self._release(upload)
+                raise
+
+    def _place(self, name: str, size: int, upload: str, replicas: int | None, unreachable: list[ServerRecord]) -> Placement:
+        exclude = [server.address for server in unreachable]
+        try:
+            placement = self._manager.call("placeFile", self._client, name, size, upload, replicas, exclude, returns=Placement)
+        except NoServer as error:
+            nodes = ", ".join(server.node for server in unreachable)
+            raise NoServer(f"{error.message}{f' ({nodes} did not answer)' if nodes else ''}", node=error.node) from None
+        assert isinstance(placement, Placement)
+        return placement
+
+    def _announcement(self, placement: Placement, name: str, size: int, wish: Wish) -> dict[str, Any]:
+        return {
+            "filename": name,
+            "client": self._client,
+            "size": size,
+            "upload": placement.upload,
+            "version": placement.version,
+            "wanted": placement.wanted,
+            "route": placement.servers[1:],
+            "replication": wish.replication or placement.replication,
+            "acknowledge": wish.acknowledge or placement.acknowledge,
+        }
+
+    def _receipt(self, connection: Connection, upload: str) -> Receipt:
+        receipt = connection.ask("confirmFile", upload, deadline_s=self._limits.transfer_s, returns=Receipt)
+        assert isinstance(receipt, Receipt)
+        return receipt
+
+    def _release(self, upload: str) -> None:
+        try:
+            self._manager.call("releaseUpload", upload)
+        except RpclabError:
+            return  # the reservation ends by itself in a while
+
+    def _trace(self, receipt: Receipt) -> None:
+        file = receipt.file
+        detail = {
+            "upload": receipt.upload,
+            "copies": receipt.copies,
+            "wanted": receipt.wanted,
+            "pending": receipt.pending,
+            "servers": receipt.servers,
+            "digest": file.digest,
+            "version": file.version,
+        }
+        self._tracer.event("acknowledged", file=file_key(file.client, file.name), bytes=file.size, detail=detail)
+
+
+def too_few(receipt: Receipt) -> TooFewCopies:
+    reasons = "; ".join(receipt.problems) or "no other server is connected, or has room"
+    error = TooFewCopies(
+        f"{file_key(receipt.file.client, receipt.file.name)} has {receipt.copies} of {receipt.wanted} copies, "
+        f"on {', '.join(receipt.servers)}; a repair is due: {reasons}"
+    )
+    error.receipt = receipt
+    return error

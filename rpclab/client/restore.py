@@ -1,0 +1,95 @@
+"""One restore: fetch a file from a server that holds it, from the next one if that fails, and write it whole or not at all."""
+
+from __future__ import annotations
+
+from ..errors import DigestMismatch, DiskFull, FolderNotUsable, NameRefused, RpclabError, StorageError, SyncFailed
+from ..names import check_name
+from ..records import FileRecord, Location, Restored, ServerRecord, file_key
+from ..rpc.files import FileReceiver, Progress
+from ..rpc.pool import Pools
+from ..trace import Tracer
+from ..world.base import World
+
+__all__ = ["Restore"]
+
+_OURS = (DiskFull, SyncFailed, FolderNotUsable, NameRefused)  # this side's fault: no other copy would help
+
+
+class Restore:
+    """Writes stored files back into folders."""
+
+    def __init__(self, world: World, servers: Pools, tracer: Tracer) -> None:
+        self._world, self._disk, self._servers, self._tracer = world, world.disk, servers, tracer
+
+    def run(self, location: Location, folder: str, progress: Progress | None) -> Restored:
+        """See `Client.restore`."""
+        target = self._safe_target(folder, location.file.name)
+        servers = list(location.servers)
+        self._world.random.shuffle(servers)  # so that a class that restores one file does not ask one server
+        problems: list[str] = []
+        for server in servers:
+            try:
+                file = self._fetch(server, location.file, folder, target, progress)
+            except RpclabError as error:
+                if isinstance(error, _OURS) and error.node is None:
+                    raise
+                problems.append(f"{server.node}: {error.message}")
+                continue
+            detail = {"digest": file.digest, "version": file.version}
+            key = file_key(file.client, file.name)
+            self._tracer.event("restored", peer=server.node, file=key, bytes=file.size, detail=detail)
+            return Restored(target, file, server.node, problems)
+        key = file_key(location.file.client, location.file.name)
+        raise StorageError(f"no copy of {key} could be read: {'; '.join(problems)}")
+
+    def _fetch(
+        self, server: ServerRecord, wanted: FileRecord, folder: str, target: str, progress: Progress | None
+    ) -> FileRecord:
+        key = file_key(wanted.client, wanted.name)
+        with self._servers.to(server.address).take() as connection, connection.taken():
+            file = connection.ask("getFile", wanted.name, wanted.client, returns=FileRecord)
+            assert isinstance(file, FileRecord)
+            receiver = FileReceiver(connection, key, "restore")
+            try:
+                if file.version < wanted.version or (file.version == wanted.version and file.digest != wanted.digest):
+                    raise DigestMismatch(f"{key} is there in version {file.version} with other contents than wanted")
+                self._write(receiver, file, folder, target, progress)
+            finally:
+                if not receiver.ended:  # packets may still come: this conversation cannot go on
+                    connection.close()
+        return file
+
+    def _write(
+        self, receiver: FileReceiver, file: FileRecord, folder: str, target: str, progress: Progress | None
+    ) -> None:
+        """Receive into a temporary file, and give it its name once its digest is right."""
+        temporary = f"{folder}/.rpclab-{self._world.nonce(8).hex()}.part"
+        writer = self._disk.create(temporary)
+        done = 0
+        try:
+            for pieces in receiver:
+                writer.write(pieces)
+                done += sum(map(len, pieces))
+                if progress is not None:
+                    progress(done, file.size)
+            if receiver.digest != file.digest:
+                raise DigestMismatch(f"{file_key(file.client, file.name)} is damaged there")
+            writer.sync()
+            writer.close()
+            self._disk.rename(temporary, target)
+        except BaseException:
+            writer.close()
+            self._disk.remove(temporary)
+            raise
+
+    def _safe_target(self, folder: str, name: str) -> str:
+        """The path to restore to, its folders made; raises FolderNotUsable where a symbolic link leads elsewhere."""
+        *folders, last = check_name(name).split("/")
+        path = folder
+        self._disk.make_folder(folder)
+        for part in folders:
+            path = f"{path}/{part}"
+            if self._disk.is_link(path):
+                raise FolderNotUsable(f"{path} is a symbolic link: nothing is restored through it")
+            self._disk.make_folder(path)
+        return f"{path}/{last}"

@@ -1,0 +1,190 @@
+"""A client's session: back files up, restore, list, verify, delete. Where a file goes, the manager says; its bytes go to servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..config import Address, Limits
+from ..errors import NoSuchFile, RpclabError, StorageError
+from ..names import check_client, check_name
+from ..records import Location, Receipt, Restored, ServerRecord, file_key
+from ..rpc.connection import Connection, open_connection
+from ..rpc.files import Progress
+from ..rpc.handshake import Identity
+from ..rpc.pool import Pool, Pools
+from ..rpc.stub import Stub
+from ..trace import Tracer
+from ..world.base import World, walk
+from .backup import Backup, Wish
+from .restore import Restore
+
+__all__ = ["Client"]
+
+
+class Client:
+    """Backs the files of one client up, under the name in `identity`. It may be used from several tasks.
+
+    >>> with cluster.connect("client1") as client:          # doctest: +SKIP
+    ...     receipt = client.backup("photo.png")
+    ...     client.restore("photo.png", "restored")
+    """
+
+    def __init__(
+        self,
+        world: World,
+        identity: Identity,
+        manager: Address,
+        *,
+        tracer: Tracer | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.name = check_client(identity.node)
+        self._world, self._identity = world, identity
+        self._tracer = tracer or Tracer(world, identity.node)
+        self._limits = limits or Limits()
+        self._manager = Pool(world, lambda: self._open(manager, "manager"))
+        self._servers = Pools(world, lambda address: self._open(address, "server"))
+        self.manager = Stub(self._manager, "the manager")
+        """The manager's remote methods: `client.manager.getServer()`."""
+        self._backing_up = Backup(world, self.name, self._manager, self._servers, self._tracer, self._limits)
+        self._restoring = Restore(world, self._servers, self._tracer)
+
+    def _open(self, address: Address, role: str) -> Connection:
+        return open_connection(
+            self._world, address, self._identity, self._tracer, expected=(role,), limits=self._limits
+        )
+
+    def server(self, address: Address) -> Stub:
+        """The remote methods of the server at an address."""
+        return Stub(self._servers.to(tuple(address)), f"the server at {address[0]}:{address[1]}")  # type: ignore[arg-type]
+
+    def connect(self) -> Client:
+        """See that the manager answers, and keep the connection. Errors: CommunicationError, HandshakeError."""
+        self._manager.call("string", "Connection test.")
+        return self
+
+    def is_connected(self) -> bool:
+        """Whether the manager answers a test message now."""
+        try:
+            return bool(self._manager.call("string", "Connection test.") == "Connection test.")
+        except RpclabError:
+            return False
+
+    # ---- backing up
+
+    def send_file(self, path: str, filename: str) -> bool:
+        """Back up the file `filename` of the folder `path`: True once all its copies are durable, False if not."""
+        try:
+            self.backup(f"{path}/{filename}", filename)
+        except RpclabError:
+            return False
+        return True
+
+    def backup(
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        replicas: int | None = None,
+        replication: str | None = None,
+        acknowledge: str | None = None,
+        progress: Progress | None = None,
+    ) -> Receipt:
+        """Back a file up, under its own name or another, and return the receipt: where its durable copies are.
+
+        `replicas` (copies in all), `replication` ("after", "pipeline") and `acknowledge` ("all", "primary") are the
+        cluster's unless given. Errors: TooFewCopies (it is stored, but not on as many servers as wanted: its `receipt` says
+        where); NameRefused, NoServer, QuotaExceeded, DiskFull, FileChanged, ConnectFailed (not stored, an earlier version is
+        still there); ConnectionLost, DeadlineExceeded (it may be stored: send it again, that does no harm).
+        """
+        path = str(path)
+        name = check_name(name if name is not None else path.replace("\\", "/").rstrip("/").rpartition("/")[2])
+        wish = Wish(replicas=replicas, replication=replication, acknowledge=acknowledge)
+        return self._backing_up.run(path, name, wish, progress)
+
+    def files_below(self, folder: str) -> list[tuple[str, int]]:
+        """What a backup of a folder would send: every file's name relative to the folder, and its bytes."""
+        return list(walk(self._world.disk, folder))
+
+    # ---- what is stored
+
+    def list_files(self, client: str | None = None) -> Iterator[Location]:
+        """Every stored file and where it lies, of one client or of all, in order of name."""
+        after: tuple[str, str] | None = None
+        while page := self._manager.call("listFiles", client, after, returns=list[Location]):
+            yield from page
+            after = (page[-1].file.client, page[-1].file.name)
+
+    def list_servers(self) -> list[ServerRecord]:
+        """The servers that are connected now."""
+        servers: list[ServerRecord] = []
+        while page := self._manager.call("listServers", servers[-1].node if servers else "", returns=list[ServerRecord]):
+            servers += page
+        return servers
+
+    def find(self, name: str, client: str | None = None) -> Location:
+        """Where the newest version of a file lies; raises NoSuchFile."""
+        location = self._manager.call("findFile", client or self.name, check_name(name), returns=Location)
+        assert isinstance(location, Location)
+        return location
+
+    def verify(self, name: str, client: str | None = None) -> dict[str, bool]:
+        """Have every server that holds the file read it again: by node, whether its copy is still what was stored."""
+        location = self.find(name, client)
+        deadline_s = max(self._limits.call_s, location.file.size / 10_000_000)  # the slowest disk reads 10 MB a second
+        verdicts: dict[str, bool] = {}
+        for server in location.servers:
+            pool = self._servers.to(server.address)
+            verdicts[server.node] = bool(pool.call("verifyFile", location.file.name, location.file.client, deadline_s=deadline_s))
+        return verdicts
+
+    def delete(self, name: str) -> list[str]:
+        """Remove a file from every server that holds it, whatever version; returns their nodes. Errors: NoSuchFile;
+        StorageError when a copy could not be removed (the others are)."""
+        name = check_name(name)
+        servers = self._manager.call("findCopies", self.name, name, returns=list[ServerRecord])
+        if not servers:
+            raise NoSuchFile(f"{file_key(self.name, name)!r} is not stored on any server that is connected")
+        problems = []
+        for server in servers:
+            try:
+                self._servers.to(server.address).call("deleteFile", name, self.name)
+            except NoSuchFile:
+                continue  # gone from there already, as was wanted
+            except RpclabError as error:
+                problems.append(f"{server.node}: {error.message}")
+        if problems:
+            raise StorageError(f"not every copy of {file_key(self.name, name)} could be deleted: {'; '.join(problems)}")
+        return [server.node for server in servers]
+
+    # ---- restoring
+
+    def restore(
+        self, name: str, folder: str, *, client: str | None = None, progress: Progress | None = None
+    ) -> Restored:
+        """Write a stored file into a folder, under its name; a file there is replaced, at the end and at once.
+
+        The bytes are those that were backed up, or there is an error: a copy that is unreachable or damaged is passed over
+        for the next one, and `problems` says so. Errors: NoSuchFile, StorageError, DiskFull, FolderNotUsable,
+        CommunicationError.
+        """
+        return self._restoring.run(self.find(name, client), str(folder), progress)
+
+    # ---- the end
+
+    def disconnect(self) -> None:
+        """Close all connections. May be called twice; the session can be used again, which opens new ones."""
+        self._manager.close()
+        self._servers.close()
+
+    close = disconnect
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.disconnect()
+
+    def __repr__(self) -> str:
+        return f"<Client {self.name}>"
+

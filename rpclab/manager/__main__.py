@@ -1,0 +1,67 @@
+"""`python -m rpclab.manager`: the manager as a process."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ..config import MANAGER_PORT
+from ..errors import UsageError
+from ..running import Running, parser, run
+from .placement import POLICIES, Policy, policy_named
+from .service import Manager, Settings
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _options().parse_args(arguments)
+    running = Running(options, options.node, "manager")
+    policy, name = _policy(options)
+    settings = Settings(
+        policy=policy,
+        policy_name=name,
+        replicas=options.replicas,
+        replication=options.replication,
+        acknowledge=options.acknowledge,
+    )
+    manager = Manager(
+        running.world,
+        running.identity,
+        settings=settings,
+        tracer=running.tracer,
+        document_wire=options.document_wire,
+        say=running.say,
+        show_messages=running.show_messages,
+    )
+    port = MANAGER_PORT if options.port is None else options.port
+    return running.serve(manager, (options.host, port), settings=manager.get_settings())
+
+
+def _options() -> argparse.ArgumentParser:
+    options = parser("rpclab.manager", "The manager: knows the servers, and says where files go and where they are.")
+    options.add_argument("--node", default="manager", help="this node's name (default: manager)")
+    options.add_argument("--placement", default="fewest-bytes", help=f"placement policy: {', '.join(POLICIES)}")
+    options.add_argument("--placement-file", help="a placement function, stored with cloudpickle")
+    options.add_argument("--replicas", type=int, default=2, help="copies of each file (default: 2)")
+    options.add_argument("--replication", default="after", help="after (store, then copy) or pipeline (copy while it arrives)")
+    options.add_argument("--acknowledge", default="all", help="all (every copy is durable) or primary (the first is)")
+    options.add_argument("--document-wire", action="store_true", help="also serve programs of the document's own wire")
+    return options
+
+
+def _policy(options: argparse.Namespace) -> tuple[Policy, str]:
+    if not options.placement_file:
+        return policy_named(options.placement), options.placement
+    import cloudpickle
+
+    try:
+        with open(options.placement_file, "rb") as file:
+            function = cloudpickle.load(file)
+    except Exception as error:  # whatever a pickled function's module does when it is loaded
+        raise UsageError(f"the placement function could not be loaded: {type(error).__name__}: {error}") from None
+    return function, getattr(function, "__name__", "a function")
+
+
+if __name__ == "__main__":
+    run(main, "rpclab.manager")

@@ -1,0 +1,334 @@
+"""The manager: answers who the servers are, where a file is to go, and where it lies. It stores nothing of its own.
+
+All it knows it was told by the servers: each registers over a connection that it keeps open, reports its inventory, and then
+every change. When that connection ends, the server is gone and no longer chosen. A manager that was killed and started again
+knows everything as soon as its servers have registered again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import Address, Limits, address_text
+from ..errors import NotAllowed, UsageError
+from ..names import check_client, check_name
+from ..records import FileRecord, Location, Placement, ServerRecord, file_key, pages
+from ..rpc import document
+from ..rpc.channel import Channel
+from ..rpc.handshake import Identity
+from ..rpc.listener import Listener, Say
+from ..rpc.registry import Call, Registry
+from ..trace import Tracer
+from ..world.base import World
+from .directory import Decision, Directory
+from .placement import Policy, fewest_bytes
+
+__all__ = ["Manager", "Settings"]
+
+_ACKNOWLEDGE = ("all", "primary")
+_REPLICATION = ("after", "pipeline")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this cluster keeps files: clients and servers ask the manager for it."""
+
+    policy: Policy = fewest_bytes
+    policy_name: str = "fewest-bytes"
+    replicas: int = 2
+    replication: str = "after"
+    acknowledge: str = "all"
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1:
+            raise UsageError(f"replicas={self.replicas}: a file needs at least one copy")
+        for value, known, what in (
+            (self.replication, _REPLICATION, "replication"),
+            (self.acknowledge, _ACKNOWLEDGE, "acknowledge"),
+        ):
+            if value not in known:
+                raise UsageError(f"{what}={value!r} is not known: choose {' or '.join(known)}")
+
+
+class Manager:
+    """One manager: `start` it on an address, `stop` it at the end.
+
+    Its remote methods are the description's (`string`, `addServer`, `removeServer`, `getServer`, `updateServer`, `getQuantity`)
+    and those that the project adds (`placeFile`, `findFile`, `listFiles`, ...). More can be registered at `registry`.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        identity: Identity,
+        *,
+        settings: Settings | None = None,
+        tracer: Tracer | None = None,
+        limits: Limits | None = None,
+        document_wire: bool = False,
+        say: Say = lambda line: None,
+        show_messages: bool = False,
+    ) -> None:
+        self.settings = settings or Settings()
+        self._world, self._say = world, say
+        self._tracer = tracer or Tracer(world, identity.node)
+        limits = limits or Limits()
+        self.directory = Directory(
+            policy=self.settings.policy, policy_name=self.settings.policy_name, reservation_s=limits.reservation_s
+        )
+        self._lock = world.tasks.lock()  # guards the directory and _registrations
+        self._registrations: dict[Address, int] = {}  # which registration of a server is the valid one
+        self._count = 0
+        self.registry = Registry()
+        self._register()
+        self._show = show_messages
+        self._listener = Listener(
+            world,
+            self.registry,
+            identity,
+            self._tracer,
+            limits=limits,
+            document=self._converse_document if document_wire else None,
+            say=say,
+            show_messages=show_messages,
+        )
+
+    def _register(self) -> None:
+        plain: list[Callable[..., Any]] = [
+            string,
+            self.get_quantity,
+            self.get_settings,
+            self.find_file,
+            self.find_copies,
+            self.list_files,
+            self.list_servers,
+        ]
+        for function in plain:
+            self.registry.register_method(function, _wire_name(function))
+        for function in (
+            self.add_server,
+            self.add_files,
+            self.remove_server,
+            self.get_server,
+            self.update_server,
+            self.place_file,
+            self.release_upload,
+            self.heartbeat,
+        ):
+            self.registry.register_method(function, _wire_name(function), with_call=True)
+
+    def start(self, address: Address) -> Address:
+        """Serve at an address; returns it with its real port. Errors: PortInUse, UsageError."""
+        return self._listener.start(address)
+
+    def stop(self, within_s: float = 0.0) -> None:
+        self._listener.stop(within_s)
+
+    # ---- remote methods: the description's
+
+    def get_quantity(self) -> int:
+        """How many servers are connected."""
+        with self._lock:
+            return len(self.directory)
+
+    def get_server(self, call: Call, address: Address | None = None) -> Address:
+        """The address of the server that the placement policy chooses; `address` must not be chosen."""
+        wire = None if call.peer.wire == "document" else "rpclab"
+        with self._lock:
+            decision = self.directory.choose(
+                now=self._world.clock.now(), random=self._world.random, exclude=frozenset({address} if address else ()), wire=wire
+            )
+            self._trace_placed([decision], [decision.server], file="", size=0)
+        return decision.server.address
+
+    def add_server(
+        self,
+        call: Call,
+        address: Address,
+        capacity: int,
+        node: str = "",
+        quota_bytes: int | None = None,
+        report: int = 0,
+    ) -> bool:
+        """Enter a server; `capacity` is the bytes that it stores. It stays as long as this connection is open."""
+        _servers_only(call, "addServer")
+        record = ServerRecord(node or address_text(address), address, capacity, quota_bytes=quota_bytes, wire=call.peer.wire)
+        with self._lock:
+            self.directory.add(record, report=report)
+            self._count += 1
+            number = self._registrations[address] = self._count
+            self._tracer.event("registered", peer=record.node, detail={"stored_bytes": capacity, "address": list(address)})
+        call.at_end.append(lambda: self._gone(address, number, record.node))
+        self._say(f"{record.node} at {address_text(address)} is here, with {capacity:,} bytes stored")
+        return True
+
+    def remove_server(self, call: Call, address: Address) -> bool:
+        """Take a server out; it may come back with `addServer`."""
+        _servers_only(call, "removeServer")
+        with self._lock:
+            number = self._registrations.get(address)
+        return number is not None and self._gone(address, number, address_text(address))
+
+    def update_server(
+        self,
+        call: Call,
+        address: Address,
+        capacity: int,
+        report: int | None = None,
+        stored: list[FileRecord] | None = None,
+        removed: list[FileRecord] | None = None,
+        upload: str | None = None,
+    ) -> bool:
+        """A server tells the bytes that it stores now, and what was stored or removed; `upload` has ended there."""
+        _servers_only(call, "updateServer")
+        with self._lock:
+            news = self.directory.update(
+                address, stored_bytes=capacity, report=report, stored=stored or [], removed=removed or [], upload=upload
+            )
+            detail = {"stored_bytes": capacity, "report": report, "news": news}
+            self._tracer.event("reported", peer=call.peer.node, detail=detail)
+            return address in self.directory
+
+    # ---- remote methods: the project's
+
+    def heartbeat(self, call: Call) -> bool:
+        """A sign of life of a server."""
+        return True
+
+    def get_settings(self) -> dict[str, Any]:
+        """How this cluster keeps files."""
+        settings = self.settings
+        return {
+            "placement": settings.policy_name,
+            "replicas": settings.replicas,
+            "replication": settings.replication,
+            "acknowledge": settings.acknowledge,
+        }
+
+    def add_files(self, call: Call, address: Address, files: list[FileRecord]) -> bool:
+        """One page of a server's inventory, after `addServer`."""
+        _servers_only(call, "addFiles")
+        with self._lock:
+            self.directory.add_files(address, files)
+        return True
+
+    def place_file(
+        self,
+        call: Call,
+        client: str,
+        name: str,
+        size: int,
+        upload: str,
+        replicas: int | None = None,
+        exclude: list[Address] | None = None,
+    ) -> Placement:
+        """Where a file is to go, the primary first, with its bytes reserved there until the upload ends."""
+        check_client(client), check_name(name)
+        if call.peer.role == "client" and client != call.peer.node:
+            raise NotAllowed(f"{call.peer.node} may back up its own files, not those of {client}")
+        if size < 0:
+            raise UsageError(f"a file of {size} bytes cannot be")
+        wanted = self.settings.replicas if replicas is None else replicas
+        with self._lock:
+            plan = self.directory.place(
+                client,
+                name,
+                size,
+                wanted=wanted,
+                now=self._world.clock.now(),
+                random=self._world.random,
+                upload=upload,
+                exclude=frozenset(exclude or ()),
+            )
+            self._trace_placed(plan.decisions, plan.servers, file_key(client, name), size, upload=upload, version=plan.version)
+        return Placement(
+            upload, plan.version, list(plan.servers), wanted, self.settings.replication, self.settings.acknowledge
+        )
+
+    def release_upload(self, call: Call, upload: str) -> bool:
+        """An upload ended without being stored: its reserved bytes are free again."""
+        with self._lock:
+            self.directory.release(upload)
+        return True
+
+    def find_file(self, client: str, name: str) -> Location:
+        """The newest version of a file and the servers that hold it."""
+        with self._lock:
+            return self.directory.locate(client, name)
+
+    def find_copies(self, client: str, name: str) -> list[ServerRecord]:
+        """The servers that hold any version of a file: where a delete has to go."""
+        with self._lock:
+            return self.directory.holders_any(client, name)
+
+    def list_files(self, client: str | None = None, after: tuple[str, str] | None = None) -> list[Location]:
+        """A page of the stored files in order; the next page comes `after` the last (client, name) of this one."""
+        with self._lock:
+            found = self.directory.files(client, after, Limits().page)
+        return next(pages(found), [])
+
+    def list_servers(self, after: str = "") -> list[ServerRecord]:
+        """A page of the connected servers in order of name; the next page comes `after` the last name of this one."""
+        with self._lock:
+            found = [server for server in self.directory.servers() if server.node > after]
+        return next(pages(found), [])
+
+    # ---- inside
+
+    def _gone(self, address: Address, number: int, node: str) -> bool:
+        with self._lock:
+            if self._registrations.get(address) != number:
+                return False  # it has registered anew since, over another connection
+            del self._registrations[address]
+            self.directory.remove(address)
+            self._tracer.event("gone", peer=node, detail={"address": list(address)})
+        self._say(f"{node} at {address_text(address)} is gone")
+        return True
+
+    def _trace_placed(
+        self, decisions: Any, servers: Any, file: str, size: int, *, upload: str = "", version: int = 0
+    ) -> None:
+        if self._tracer.enabled:
+            detail = {
+                "policy": self.settings.policy_name,
+                "servers": [server.node for server in servers],
+                "decisions": [_decision(decision) for decision in decisions],
+                "upload": upload,
+                "version": version,
+            }
+            self._tracer.event("placed", file=file, bytes=size, detail=detail)
+
+    def _converse_document(self, channel: Channel) -> None:
+        if not document.is_loopback(channel.stream.peer):
+            raise NotAllowed("the document's wire is for loopback only")
+        document.converse(channel, self._document_registry(), self._tracer, self._say, shown=self._show)
+
+    def _document_registry(self) -> Registry:
+        """What a program of the document's wire may call: its six methods, nothing that we added."""
+        registry = Registry()
+        for name in ("string", "addServer", "removeServer", "getServer", "updateServer", "getQuantity"):
+            registry.take_over(self.registry, name)
+        return registry
+
+
+def string(text: str) -> str:
+    """Return the text that was given: a test of the connection."""
+    return text
+
+
+def _wire_name(function: Callable[..., Any]) -> str:
+    """The remote name of a method: the description's camelCase."""
+    first, *rest = function.__name__.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _servers_only(call: Call, method: str) -> None:
+    if call.peer.role != "server" and call.peer.wire != "document":
+        raise NotAllowed(f"{method} is for servers; {call.peer.node} is a {call.peer.role}")
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {"server": decision.server.node, "candidates": dict(decision.candidates), "count": decision.count}
+

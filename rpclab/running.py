@@ -1,0 +1,231 @@
+"""Running a part as a process: its options, the cluster's secret, its sign of readiness, and its end when its parent ends.
+
+This is what the three `__main__.py` share. It is the edge between the roles, which know only a `World`, and the system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol
+
+from .config import SECRET_BYTES, Address, Limits, address_from_text
+from .errors import FolderNotUsable, RpclabError, UsageError
+from .names import check_client
+from .rpc.handshake import Identity, Role
+from .trace import Tracer
+from .world.real import RealWorld
+
+__all__ = [
+    "Node",
+    "Running",
+    "data_folder",
+    "load_secret",
+    "manager_address",
+    "new_secret",
+    "parser",
+    "run",
+    "write_whole",
+]
+
+SECRET_VARIABLE = "RPCLAB_SECRET_FILE"
+DATA_VARIABLE = "RPCLAB_DATA"
+_WAIT_FOR_MANAGER_S = 30.0
+
+
+class Node(Protocol):
+    """What runs: a manager, a server or a client's agent."""
+
+    def start(self, address: Address) -> Address: ...
+
+    def stop(self, within_s: float = 0.0) -> None: ...
+
+
+class Running:
+    """What every part needs to run: its world, who it is, its event log, where it tells people what it does."""
+
+    def __init__(self, options: argparse.Namespace, node: str, role: Role) -> None:
+        self.options = options
+        self.world = RealWorld(options.seed)
+        self.identity = Identity(check_client(node), role, load_secret(options.secret_file))
+        log = self.world.disk.open_log(options.log) if options.log else None
+        self.tracer = Tracer(self.world, node, log)
+        self.show_messages = not options.quiet
+
+    def say(self, line: str) -> None:
+        """Tell people, a line at a time; other threads' lines stay whole."""
+        with contextlib.suppress(ValueError, OSError):  # nobody listens any more
+            sys.stdout.write(f"{self.identity.node}: {line}\n")
+            sys.stdout.flush()
+
+    def serve(self, node: Node, address: Address, **facts: object) -> int:
+        """Start the node, say that it is ready, run until told to stop, stop it cleanly. Returns the exit status."""
+        if not (self.options.insecure or address[0].startswith(("127.", "localhost", "::1"))):
+            raise UsageError(
+                f"{address[0]} can be reached from other machines, and what is sent is not encrypted: "
+                "listen on 127.0.0.1, or say --insecure if you trust everybody on this network"
+            )
+        stop = threading.Event()
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda number, frame: stop.set())
+        real = node.start(address)
+        detail = {"role": self.identity.role, "address": list(real), "process": os.getpid(), "wall": self.world.clock.wall(), **facts}
+        self.tracer.event("started", detail=detail)
+        self.say(f"{self.identity.role} ready at {real[0]}:{real[1]}")
+        if self.options.ready_file:
+            write_whole(self.options.ready_file, json.dumps({"node": self.identity.node, **detail}))
+        if self.options.lifeline:
+            threading.Thread(target=_wait_for_end, args=(stop,), name="lifeline", daemon=True).start()
+        while not stop.wait(1.0):  # a wait without end could not be interrupted on Windows
+            pass
+        return self._stop(node)
+
+    def _stop(self, node: Node) -> int:
+        limit = Limits().stop_s
+        last = threading.Timer(3 * limit, os._exit, [3])  # a thread that never ends must not keep the process
+        last.daemon = True
+        last.start()
+        node.stop(limit)
+        self.tracer.event("stopped")
+        self.tracer.close()
+        self.say("stopped")
+        last.cancel()
+        return 0
+
+
+def _wait_for_end(stop: threading.Event) -> None:
+    """The parent holds the other end of our standard input: when it ends, however it ends, so do we."""
+    with contextlib.suppress(OSError, ValueError):
+        while sys.stdin.buffer.read(4096):
+            continue
+    stop.set()
+
+
+def run(main: Callable[[Sequence[str]], int], program: str) -> NoReturn:
+    """Run a part's `main` and exit with its status: 1 when something went wrong, 2 for a wrong option, with one line that says what."""
+    try:
+        status = main(sys.argv[1:])
+    except RpclabError as error:
+        print(f"{program}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        status = 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def parser(program: str, about: str) -> argparse.ArgumentParser:
+    """The options that all parts share."""
+    options = argparse.ArgumentParser(prog=f"python -m {program}", description=about, allow_abbrev=False)
+    options.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
+    options.add_argument("--port", type=port, help="port to listen on; 0 takes a free one")
+    options.add_argument("--data", help=f"folder with clients/ and servers/ (default: ${DATA_VARIABLE}, or data/ here or above)")
+    options.add_argument("--secret-file", help=f"the cluster's secret (default: ${SECRET_VARIABLE}, or this user's own)")
+    options.add_argument("--insecure", action="store_true", help="allow addresses that other machines can reach")
+    options.add_argument("--quiet", action="store_true", help="do not print each message")
+    options.add_argument("--log", help="write the event log to this file")
+    options.add_argument("--seed", type=int, help="make this part's random choices repeat")
+    options.add_argument("--ready-file", help="write this file, with the address, once ready")
+    options.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+    return options
+
+
+def port(text: str) -> int:
+    """A port number, for argparse."""
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535 is needed")
+    return int(text)
+
+
+def manager_address(options: argparse.Namespace) -> Address:
+    """Where the manager is: from `--manager`, or from the file that it writes once it is ready."""
+    if not options.manager_file:
+        try:
+            return address_from_text(options.manager)
+        except ValueError as error:
+            raise UsageError(f"--manager: {error}") from None
+    path = pathlib.Path(options.manager_file)
+    waiting = threading.Event()
+    for _ in range(int(_WAIT_FOR_MANAGER_S / 0.005)):
+        if path.exists():
+            host, number = json.loads(path.read_text())["address"]
+            return host, number
+        waiting.wait(0.005)
+    raise UsageError(f"no manager became ready: {path} did not appear in {_WAIT_FOR_MANAGER_S:.0f} s")
+
+
+def data_folder(given: str | os.PathLike[str] | None = None) -> str:
+    """The data folder: the given one, $RPCLAB_DATA, or the nearest `data/` with clients in it here or above; else ./data."""
+    chosen = given or os.environ.get(DATA_VARIABLE)
+    if chosen:
+        return str(pathlib.Path(chosen).expanduser().absolute())
+    here = pathlib.Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "data" / "clients").is_dir():
+            return str(folder / "data")
+    return str(here / "data")
+
+
+def new_secret(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Write a fresh secret to a file that only this user can read."""
+    target = pathlib.Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+    except OSError as error:
+        raise FolderNotUsable(f"the secret file {target} cannot be written: {error.strerror}") from None
+    return target
+
+
+def load_secret(path: str | None = None) -> bytes:
+    """The cluster's secret: from the given file, $RPCLAB_SECRET_FILE, or this user's own file, made at the first use."""
+    chosen = path or os.environ.get(SECRET_VARIABLE)
+    source = pathlib.Path(chosen) if chosen else _own_secret()
+    try:
+        text = source.read_text().strip()
+        if os.name == "posix" and source.stat().st_mode & 0o077:
+            raise UsageError(f"{source} can be read by other users: say chmod 600 {source}")
+    except OSError as error:
+        raise UsageError(f"the secret file {source} cannot be read: {error.strerror}") from None
+    try:
+        secret = bytes.fromhex(text)
+    except ValueError:
+        secret = b""
+    if len(secret) != SECRET_BYTES:
+        raise UsageError(f"{source} holds no secret: {2 * SECRET_BYTES} hexadecimal digits are needed")
+    return secret
+
+
+def _own_secret() -> pathlib.Path:
+    from platformdirs import user_data_path
+
+    path = user_data_path("rpclab", appauthor=False) / "secret"
+    if not path.exists():
+        fresh = new_secret(path.with_name(f"secret.{os.getpid()}"))
+        try:
+            os.link(fresh, path)  # of several parts that start at once, one wins
+        except OSError:
+            if not path.exists():
+                fresh.replace(path)
+        fresh.unlink(missing_ok=True)
+    return path
+
+
+def write_whole(path: str | os.PathLike[str], text: str) -> None:
+    """Write a small file so that a reader sees all of it or nothing."""
+    target = pathlib.Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, target)
