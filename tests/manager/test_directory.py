@@ -1,0 +1,525 @@
+"""The manager's soft state: against a model in plain dictionaries, and rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from rpclab.config import Address
+from rpclab.errors import NoServer, NoSuchFile, PlacementError, UsageError
+from rpclab.manager.directory import SHOWN, Directory, Plan
+from rpclab.manager.placement import POLICIES, Policy, Request, Servers
+from rpclab.records import FileRecord, ServerRecord
+
+RESERVATION_S = 120.0
+
+
+def directory_of(*stored: int, policy: str | Policy = "fewest-bytes", **more: object) -> Directory:
+    directory = Directory(
+        policy=POLICIES[policy] if isinstance(policy, str) else policy,
+        policy_name=policy if isinstance(policy, str) else policy.__name__,
+        reservation_s=RESERVATION_S,
+    )
+    for number, size in enumerate(stored):
+        directory.add(server(number, size, **more))
+    return directory
+
+
+def address(number: int) -> Address:
+    return ("127.0.0.1", 1000 + number)
+
+
+def server(number: int, stored: int = 0, **more: object) -> ServerRecord:
+    return ServerRecord(f"server{number}", address(number), stored, **more)  # type: ignore[arg-type]
+
+
+def file(name: str, version: int = 1, size: int = 10, client: str = "anna", digest: str = "") -> FileRecord:
+    return FileRecord(client, name, size, digest or f"{name}{version}", version)
+
+
+def place(directory: Directory, name: str = "a", size: int = 10, **more: object) -> Plan:
+    options = {"wanted": 1, "now": 0.0, "random": Random(1), "upload": f"upload of {name}", **more}
+    return directory.place("anna", name, size, **options)  # type: ignore[arg-type]
+
+
+def nodes(servers: object) -> list[str]:
+    return [s.node for s in servers]  # type: ignore[attr-defined]
+
+
+# Servers come and go.
+
+
+def test_a_new_directory_knows_nobody() -> None:
+    directory = directory_of()
+    assert (len(directory), directory.servers(), directory.total_files) == (0, [], 0)
+    assert directory.files(None, None, 10) == []
+    assert not directory.remove(address(0))
+    assert not directory.update(address(0), stored_bytes=5)
+
+
+def test_servers_are_listed_in_order_of_their_names() -> None:
+    directory = directory_of()
+    for number in (3, 1, 2):
+        directory.add(server(number))
+    assert nodes(directory.servers()) == ["server1", "server2", "server3"]
+    assert address(2) in directory
+    assert directory.remove(address(2))
+    assert address(2) not in directory
+    assert nodes(directory.servers()) == ["server1", "server3"]
+
+
+def test_a_server_that_registers_again_starts_afresh() -> None:
+    directory = directory_of(0)
+    directory.add_files(address(0), [file("a")])
+    place(directory, "b", 50)
+    directory.add(server(0, 7, files=99, reserved_bytes=99))
+    assert directory.servers() == [server(0, 7)]
+    assert directory.total_files == 0
+    directory.release("upload of b")
+    assert directory.servers() == [server(0, 7)]
+
+
+def test_a_server_may_come_back_under_another_name_and_wire() -> None:
+    directory = directory_of(0)
+    assert directory.choose(now=0, random=Random(), wire="rpclab").server.node == "server0"
+    directory.add(ServerRecord("other", address(0), 3, wire="document"))
+    assert nodes(directory.servers()) == ["other"]
+    assert directory.choose(now=0, random=Random(), wire="document").server.node == "other"
+    with pytest.raises(NoServer, match="none of the 1 servers speaks the rpclab wire"):
+        directory.choose(now=0, random=Random(), wire="rpclab")
+
+
+# Reports.
+
+
+def test_a_late_report_changes_no_bytes_but_its_files_count() -> None:
+    directory = directory_of(0)
+    assert directory.update(address(0), stored_bytes=30, report=2, stored=[file("b")])
+    assert not directory.update(address(0), stored_bytes=10, report=1, stored=[file("a")])
+    assert directory.servers() == [server(0, 30, files=2)]
+
+
+def test_a_late_report_does_not_bring_a_removed_file_back() -> None:
+    directory = directory_of(0)
+    directory.update(address(0), stored_bytes=0, report=2, removed=[file("a")])
+    directory.update(address(0), stored_bytes=10, report=1, stored=[file("a")])
+    assert directory.total_files == 0
+
+
+def test_a_file_that_was_repaired_under_its_old_version_is_there_again() -> None:
+    directory = directory_of(0)
+    directory.update(address(0), stored_bytes=10, report=1, stored=[file("a")])
+    directory.update(address(0), stored_bytes=0, report=2, removed=[file("a")])
+    directory.update(address(0), stored_bytes=10, report=3, stored=[file("a")])
+    assert nodes(directory.locate("anna", "a").servers) == ["server0"]
+
+
+def test_a_report_without_a_number_always_counts() -> None:
+    directory = directory_of(0, wire="document")
+    assert directory.update(address(0), stored_bytes=30)
+    assert directory.update(address(0), stored_bytes=10)
+    assert directory.servers()[0].stored_bytes == 10
+
+
+@given(st.data())
+def test_reports_that_come_in_any_order_and_twice_end_in_the_truth(data: st.DataObject) -> None:
+    names = st.sampled_from("abc")
+    truth: dict[str, FileRecord] = {}
+    reports: list[Callable[[Directory], object]] = []
+    registered = data.draw(st.integers(0, 5))
+
+    def report(number: int, stored: list[FileRecord], removed: list[FileRecord]) -> None:
+        size = sum(f.size for f in truth.values())
+        reports.append(lambda d: d.update(address(0), stored_bytes=size, report=number, stored=stored, removed=removed))
+
+    for number in range(1, 12):
+        name = data.draw(names)
+        if name in truth and data.draw(st.booleans()):
+            report(number, [], [truth.pop(name)])
+        else:
+            truth[name] = file(name, version=number, size=number)
+            report(number, [truth[name]], [])
+        if number == registered:
+            inventory = list(truth.values())
+            reports.extend(lambda d, page=page: d.add_files(address(0), [page]) for page in inventory)  # type: ignore[misc]
+    directory = directory_of()
+    directory.add(server(0), report=registered)
+    for deliver in data.draw(st.permutations(reports)) + data.draw(st.lists(st.sampled_from(reports))):
+        deliver(directory)
+    assert {loc.file.name: loc.file for loc in directory.files(None, None, 99)} == truth
+    assert directory.servers() == [server(0, sum(f.size for f in truth.values()), files=len(truth))]
+
+
+# Choosing.
+
+
+def test_no_server_at_all_is_said_so() -> None:
+    with pytest.raises(NoServer, match="no server is registered"):
+        directory_of().choose(now=0, random=Random())
+
+
+def test_all_excluded_is_said_so() -> None:
+    with pytest.raises(NoServer, match="all 2 servers are excluded"):
+        directory_of(0, 0).choose(now=0, random=Random(), exclude={address(0), address(1), address(9)})
+
+
+def test_no_room_is_said_with_the_numbers() -> None:
+    directory = directory_of(70, 40, 0, quota_bytes=100)
+    place(directory, size=10, exclude={address(0), address(2)})
+    with pytest.raises(NoServer, match=r"for 51 bytes: of 3 servers 1 are excluded, and the .* at most 50$"):
+        directory.choose(now=0, random=Random(), size=51, exclude={address(2)})
+    assert directory.choose(now=0, random=Random(), size=50, exclude={address(2)}).server.node == "server1"
+
+
+def test_only_servers_of_the_wire_are_chosen() -> None:
+    directory = directory_of(5, 6)
+    directory.add(server(2, 0, wire="document"))
+    assert directory.choose(now=0, random=Random(), wire="rpclab").server.node == "server0"
+    assert directory.choose(now=0, random=Random(), wire="document").server.node == "server2"
+    assert directory.choose(now=0, random=Random()).server.node == "server2"
+    assert nodes(place(directory, wanted=3).servers) == ["server0", "server1"]
+
+
+def test_a_decision_tells_what_was_known() -> None:
+    decision = directory_of(5, 3, 4).choose(now=0, random=Random(), exclude={address(0)})
+    assert decision.server.node == "server1"
+    assert (decision.policy, decision.candidates, decision.count) == (
+        "fewest-bytes",
+        (("server1", 3), ("server2", 4)),
+        2,
+    )
+
+
+def test_a_decision_among_many_shows_the_fewest_bytes_and_the_chosen_one() -> None:
+    def fullest(servers: Servers, request: Request, random: Random) -> ServerRecord:
+        return max(servers, key=lambda s: s.stored_bytes)
+
+    decision = directory_of(*range(100), policy=fullest).choose(now=0, random=Random())
+    assert decision.count == 100
+    assert [size for _, size in decision.candidates] == [*range(SHOWN - 1), 99]
+
+
+def test_a_policy_gets_the_file_its_size_and_the_number_of_decisions() -> None:
+    seen: list[Request] = []
+
+    def mine(servers: Servers, request: Request, random: Random) -> ServerRecord:
+        seen.append(request)
+        return servers[0]
+
+    directory = directory_of(0, 0, policy=mine)
+    place(directory, "a", 7, wanted=2)
+    directory.choose(now=0, random=Random())
+    assert seen == [Request("anna/a", 7, 0), Request("anna/a", 7, 1), Request("", 0, 2)]
+
+
+def test_a_policy_that_fails_leaves_nothing_reserved() -> None:
+    def second_time(servers: Servers, request: Request, random: Random) -> ServerRecord:
+        return servers[0] if request.number == 0 else servers[99]
+
+    directory = directory_of(0, 0, policy=second_time)
+    with pytest.raises(PlacementError, match="second_time raised IndexError"):
+        place(directory, wanted=2)
+    assert [s.reserved_bytes for s in directory.servers()] == [0, 0]
+
+
+# Placing.
+
+
+def test_copies_go_to_different_servers_the_emptiest_first() -> None:
+    plan = place(directory_of(3, 1, 2), wanted=2)
+    assert nodes(plan.servers) == ["server1", "server2"]
+    assert [d.server.node for d in plan.decisions] == ["server1", "server2"]
+    assert [s.reserved_bytes for s in plan.servers] == [10, 10]
+
+
+def test_fewer_servers_than_wanted_are_no_error_but_none_is() -> None:
+    assert len(place(directory_of(0, 0), wanted=5).servers) == 2
+    with pytest.raises(NoServer):
+        place(directory_of(0, quota_bytes=5), size=6)
+    with pytest.raises(UsageError, match="at least 1 copy"):
+        place(directory_of(0), wanted=0)
+
+
+def test_a_file_sent_again_replaces_its_copies_the_newest_first() -> None:
+    directory = directory_of(0, 50, 60, 70)
+    directory.add_files(address(2), [file("a", 1)])
+    directory.add_files(address(3), [file("a", 2)])
+    plan = place(directory, "a", wanted=3)
+    assert nodes(plan.servers) == ["server3", "server2", "server0"]
+    assert nodes(d.server for d in plan.decisions) == ["server0"]
+    assert plan.version == 3
+    assert nodes(place(directory, "a", wanted=1, upload="again").servers) == ["server3"]
+    assert nodes(place(directory, "a", wanted=1, upload="other", exclude={address(3)}).servers) == ["server2"]
+
+
+def test_an_old_copys_bytes_count_as_room_and_only_the_rest_is_reserved() -> None:
+    directory = directory_of(95, quota_bytes=100)
+    directory.add_files(address(0), [file("a", size=40)])
+    with pytest.raises(NoServer):
+        place(directory, "a", 46)
+    assert place(directory, "a", 45).servers[0].reserved_bytes == 5
+    assert place(directory, "a", 30).servers[0].reserved_bytes == 0
+
+
+def test_versions_rise_whatever_happens_to_the_copies() -> None:
+    directory = directory_of(0)
+    assert place(directory, "a").version == 1
+    assert place(directory, "a", upload="other").version == 2
+    directory.update(address(0), stored_bytes=0, report=1, removed=[file("a", 7)])
+    assert place(directory, "a").version == 8
+    assert place(directory, "b").version == 1
+
+
+def test_two_who_ask_at_once_are_sent_to_different_servers() -> None:
+    directory = directory_of(0, 1, 2)
+    assert [place(directory, name).servers[0].node for name in "abc"] == ["server0", "server1", "server2"]
+
+
+def test_a_report_releases_its_uploads_bytes_on_that_server_alone() -> None:
+    directory = directory_of(0, 0)
+    place(directory, "a", 10, wanted=2)
+    directory.update(address(0), stored_bytes=10, report=1, stored=[file("a")], upload="upload of a")
+    assert directory.servers() == [server(0, 10, files=1), server(1, 0, reserved_bytes=10)]
+    directory.release("upload of a")
+    directory.release("upload of a")
+    directory.release("never heard of")
+    assert directory.servers()[1] == server(1, 0)
+
+
+def test_a_promise_lasts_reservation_s() -> None:
+    directory = directory_of(0)
+    place(directory, "a", now=5.0)
+    directory.expire(5.0 + RESERVATION_S - 0.001)
+    assert directory.servers()[0].reserved_bytes == 10
+    assert directory.choose(now=5.0 + RESERVATION_S, random=Random()).candidates == (("server0", 0),)
+    assert directory.servers()[0].reserved_bytes == 0
+
+
+def test_an_upload_that_is_placed_again_lasts_from_then_on() -> None:
+    directory = directory_of(0, 0)
+    place(directory, "a", now=0.0)
+    place(directory, "a", now=100.0, exclude={address(0)})
+    assert [s.reserved_bytes for s in directory.servers()] == [0, 10]
+    directory.expire(RESERVATION_S)
+    assert [s.reserved_bytes for s in directory.servers()] == [0, 10]
+    directory.expire(100.0 + RESERVATION_S)
+    assert [s.reserved_bytes for s in directory.servers()] == [0, 0]
+
+
+@given(st.integers(1, 6), st.lists(st.tuples(st.integers(0, 1000), st.booleans()), max_size=60))
+def test_from_empty_the_fullest_is_never_ahead_by_more_than_the_largest_file(
+    count: int, files: list[tuple[int, bool]]
+) -> None:
+    directory, stored = directory_of(*[0] * count), dict.fromkeys(range(count), 0)
+    waiting: list[tuple[int, int, str]] = []
+    for number, (size, at_once) in enumerate(files):
+        waiting.append((place(directory, str(number), size).servers[0].address[1] - 1000, size, f"upload of {number}"))
+        if at_once:  # some are stored before the next is placed, some are only reserved
+            for target, bytes_, upload in waiting:
+                stored[target] += bytes_
+                directory.update(address(target), stored_bytes=stored[target], upload=upload)
+            waiting.clear()
+        loads = [s.stored_bytes + s.reserved_bytes for s in directory.servers()]
+        assert max(loads) - min(loads) <= max(size for size, _ in files[: number + 1])
+
+
+# Finding.
+
+
+def test_locate_tells_the_newest_version_and_who_holds_exactly_it() -> None:
+    directory = directory_of(0, 0, 0, 0)
+    for number, version in ((3, 2), (0, 1), (1, 2)):
+        directory.add_files(address(number), [file("a", version)])
+    location = directory.locate("anna", "a")
+    assert location.file == file("a", 2)
+    assert nodes(location.servers) == ["server1", "server3"]
+    assert nodes(directory.holders_any("anna", "a")) == ["server0", "server1", "server3"]
+    directory.remove(address(1))
+    directory.remove(address(3))
+    assert directory.locate("anna", "a").file.version == 1
+
+
+def test_of_copies_that_differ_under_one_version_the_most_count() -> None:
+    directory = directory_of(0, 0, 0)
+    for number, digest in enumerate("xyx"):
+        directory.add_files(address(number), [file("a", 1, digest=digest)])
+    assert nodes(directory.locate("anna", "a").servers) == ["server0", "server2"]
+
+
+def test_a_file_that_nobody_holds_is_an_error_with_its_name() -> None:
+    directory = directory_of(0)
+    place(directory, "a")
+    with pytest.raises(NoSuchFile, match="'anna/a'"):
+        directory.locate("anna", "a")
+    assert directory.holders_any("anna", "a") == []
+
+
+@given(
+    st.dictionaries(st.tuples(st.sampled_from(["anna", "anna2", "ben"]), st.text("ab/ ", min_size=1)), st.booleans()),
+    st.sampled_from([None, "anna", "anna2", "ben", "nobody"]),
+    st.integers(1, 5),
+)
+def test_pages_together_are_the_whole_listing_in_order(
+    names: dict[tuple[str, str], bool], client: str | None, limit: int
+) -> None:
+    directory = directory_of(0)
+    for (owner, name), gone in names.items():
+        directory.update(address(0), stored_bytes=0, stored=[file(name, client=owner)])
+        directory.files(None, None, 1)
+        if gone:
+            directory.update(address(0), stored_bytes=0, removed=[file(name, client=owner)])
+    pages: list[tuple[str, str]] = []
+    while page := directory.files(client, pages[-1] if pages else None, limit):
+        assert len(page) <= limit
+        pages += [(location.file.client, location.file.name) for location in page]
+    expected = sorted(key for key, gone in names.items() if not gone)
+    assert pages == [key for key in expected if client in (None, key[0])]
+    assert directory.total_files == len(expected)
+
+
+# All of it, in any order, against plain dictionaries.
+
+SERVERS = st.integers(0, 4)
+NAMES = st.sampled_from("ab")
+
+
+class DirectoryModel(RuleBasedStateMachine):
+    """Any sequence of calls: the directory says what dictionaries say, and reserved bytes never leak."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = directory_of()
+        self.random = Random(3)
+        self.now = 0.0
+        self.uploads = 0
+        self.records: dict[int, tuple[int, int | None]] = {}  # stored, quota
+        self.files: dict[tuple[int, str], FileRecord] = {}
+        self.promised: dict[tuple[str, int], tuple[float, int]] = {}  # until when, bytes
+        self.versions = {"a": 0, "b": 0}
+
+    def reserved(self, number: int) -> int:
+        return sum(size for (_, n), (_, size) in self.promised.items() if n == number)
+
+    def has_room(self, number: int, size: int) -> bool:
+        stored, quota = self.records[number]
+        return quota is None or stored + self.reserved(number) + size <= quota
+
+    def forget(self, number: int) -> None:
+        self.files = {key: f for key, f in self.files.items() if key[0] != number}
+        self.promised = {key: p for key, p in self.promised.items() if key[1] != number}
+
+    @rule(number=SERVERS, stored=st.integers(0, 50), quota=st.one_of(st.none(), st.integers(0, 100)))
+    def register(self, number: int, stored: int, quota: int | None) -> None:
+        self.directory.add(server(number, stored, quota_bytes=quota))
+        self.forget(number)
+        self.records[number] = stored, quota
+
+    @rule(number=SERVERS)
+    def leave(self, number: int) -> None:
+        assert self.directory.remove(address(number)) == (number in self.records)
+        self.forget(number)
+        self.records.pop(number, None)
+
+    @rule(number=SERVERS, name=NAMES, stored=st.integers(0, 50), upload=st.integers(0, 9), version=st.integers(1, 4))
+    def store(self, number: int, name: str, stored: int, upload: int, version: int) -> None:
+        record = file(name, version)
+        said = self.directory.update(address(number), stored_bytes=stored, stored=[record], upload=str(upload))
+        assert said == (number in self.records)
+        if said:
+            self.files[number, name] = record
+            self.versions[name] = max(version, self.versions[name])
+            self.records[number] = stored, self.records[number][1]
+            self.promised.pop((str(upload), number), None)
+
+    @rule(number=SERVERS, name=NAMES)
+    def delete(self, number: int, name: str) -> None:
+        if number in self.records:
+            gone = self.files.pop((number, name), None)
+            self.directory.update(
+                address(number), stored_bytes=self.records[number][0], removed=[gone or file(name, 1)]
+            )
+            self.versions[name] = max(self.versions[name], gone.version if gone else 1)
+
+    @rule(name=NAMES, size=st.integers(0, 60), wanted=st.integers(1, 3), upload=st.integers(0, 9), out=st.sets(SERVERS))
+    def put(self, name: str, size: int, wanted: int, upload: int, out: set[int]) -> None:
+        self.end(upload)
+        holders = {n: f for (n, held), f in self.files.items() if held == name}
+        fitting = [n for n in self.records if n not in out and self.has_room(n, size)]
+        again = [n for n, f in holders.items() if n not in out and self.has_room(n, size - f.size)]
+        try:
+            plan = place(
+                self.directory,
+                name,
+                size,
+                wanted=wanted,
+                now=self.now,
+                upload=str(upload),
+                exclude={address(n) for n in out},
+            )
+        except NoServer:
+            assert not fitting
+            assert not again
+            return
+        numbers = [s.address[1] - 1000 for s in plan.servers]
+        assert len(set(numbers)) == len(numbers) == min(wanted, len({*fitting, *again}))
+        kept, new = numbers[: len(numbers) - len(plan.decisions)], numbers[len(numbers) - len(plan.decisions) :]
+        assert len(kept) == min(wanted, len(again))
+        assert [holders[n].version for n in kept] == sorted((holders[n].version for n in again), reverse=True)[:wanted]
+        free = sorted(
+            set(fitting) - set(kept),
+            key=lambda n: (self.records[n][0] + self.reserved(n), sum(k[0] == n for k in self.files), n),
+        )
+        assert new == free[: len(new)]
+        self.versions[name] += 1
+        assert plan.version == self.versions[name]
+        for n in numbers:
+            extra = max(0, size - (holders[n].size if n in holders else 0))
+            self.promised[str(upload), n] = self.now + RESERVATION_S, extra
+
+    @rule(upload=st.integers(0, 9))
+    def end(self, upload: int) -> None:
+        self.directory.release(str(upload))
+        self.promised = {key: p for key, p in self.promised.items() if key[0] != str(upload)}
+        self.tick(0)
+
+    @rule(seconds=st.sampled_from([1, 30, 120]))
+    def tick(self, seconds: int) -> None:
+        self.now += seconds
+        self.directory.expire(self.now)
+        self.promised = {key: p for key, p in self.promised.items() if p[0] > self.now}
+
+    @invariant()
+    def says_what_the_dictionaries_say(self) -> None:
+        assert self.directory.servers() == [
+            server(
+                n,
+                stored,
+                quota_bytes=quota,
+                reserved_bytes=self.reserved(n),
+                files=sum(key[0] == n for key in self.files),
+            )
+            for n, (stored, quota) in sorted(self.records.items())
+        ]
+        newest = {name: max((f.version for (_, n), f in self.files.items() if n == name), default=0) for name in "ab"}
+        assert [
+            (loc.file.name, loc.file.version, nodes(loc.servers)) for loc in self.directory.files(None, None, 9)
+        ] == [
+            (name, v, [f"server{n}" for (n, x), f in sorted(self.files.items()) if x == name and f.version == v])
+            for name, v in newest.items()
+            if v
+        ]
+
+    def teardown(self) -> None:
+        self.directory.expire(self.now + RESERVATION_S)
+        assert [s.reserved_bytes for s in self.directory.servers()] == [0] * len(self.records)
+        assert not self.directory._uploads
+        assert not self.directory._expiring
+
+
+TestDirectoryModel = DirectoryModel.TestCase
+TestDirectoryModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
