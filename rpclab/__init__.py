@@ -1,4 +1,4 @@
-"""rpclab: a real, small distributed system to see, step through, break and build. A distributed backup over remote procedure calls.
+"""rpclab: a real, small distributed system, a backup over remote procedure calls, to see, break and build.
 
 >>> from rpclab import LocalCluster
 >>> with LocalCluster(servers=3, clients=2, ports="free") as cluster:       # doctest: +SKIP

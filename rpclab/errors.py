@@ -260,7 +260,9 @@ _BY_CODE = _tree(RpclabError) | {-32700: MessageError}
 _BUILTINS = {
     name: value
     for name, value in vars(builtins).items()
-    if isinstance(value, type) and issubclass(value, Exception) and not issubclass(value, OSError | UnicodeError | Warning)
+    if isinstance(value, type)
+    and issubclass(value, Exception)
+    and not issubclass(value, OSError | UnicodeError | Warning)
 }
 
 
@@ -284,9 +286,11 @@ def error_from_wire(code: int, message: str, data: object, node: str | None) -> 
 
 
 def _remote(type_name: str, message: str, node: str | None) -> RemoteError:
-    """A RemoteError that is also the builtin it was over there; the set of builtins is fixed, so a peer can't name another class."""
+    """A RemoteError that is also the builtin it was over there; the set is fixed, so a peer can't name another class."""
     twin = _BUILTINS.get(type_name)
-    kind = RemoteError if twin is None else type(type_name, (RemoteError, twin), {"__module__": "rpclab.remote"})
+    kind: type[RemoteError] = RemoteError
+    if twin is not None:
+        kind = type(type_name, (RemoteError, twin), {"__module__": "rpclab.remote"})
     error = kind(message if twin else f"{type_name}: {message}", node=node)
     error.type_name = type_name
     return error

@@ -17,7 +17,8 @@ NAME_BYTES = 1024  # macOS's longest path
 DEPTH = 32
 _FORBIDDEN = frozenset('"*:<>?|\\')
 _RESERVED = frozenset(
-    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"] + [f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789¹²³"]
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+    + [f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789¹²³"]
 )
 
 
@@ -70,4 +71,4 @@ def _check_part(name: str, part: str) -> None:
 
 def _refused(name: str, reason: str) -> NameRefused:
     shown = name if len(name) <= 60 else f"{name[:57]}..."
-    return NameRefused(f"the name {ascii(shown)} is refused: {reason}")
+    return NameRefused(f"the name {shown!a} is refused: {reason}")

@@ -78,7 +78,13 @@ class Running:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), lambda number, frame: stop.set())
         real = node.start(address)
-        detail = {"role": self.identity.role, "address": list(real), "process": os.getpid(), "wall": self.world.clock.wall(), **facts}
+        detail = {
+            "role": self.identity.role,
+            "address": list(real),
+            "process": os.getpid(),
+            "wall": self.world.clock.wall(),
+            **facts,
+        }
         self.tracer.event("started", detail=detail)
         self.say(f"{self.identity.role} ready at {real[0]}:{real[1]}")
         if self.options.ready_file:
@@ -111,7 +117,7 @@ def _wait_for_end(stop: threading.Event) -> None:
 
 
 def run(main: Callable[[Sequence[str]], int], program: str) -> NoReturn:
-    """Run a part's `main` and exit with its status: 1 when something went wrong, 2 for a wrong option, with one line that says what."""
+    """Run a part's `main` and exit with its status: 1 after an error, 2 for a wrong option, and one line that says what."""
     try:
         status = main(sys.argv[1:])
     except RpclabError as error:
@@ -125,10 +131,16 @@ def run(main: Callable[[Sequence[str]], int], program: str) -> NoReturn:
 def parser(program: str, about: str) -> argparse.ArgumentParser:
     """The options that all parts share."""
     options = argparse.ArgumentParser(prog=f"python -m {program}", description=about, allow_abbrev=False)
-    options.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
+    options.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
+    )
     options.add_argument("--port", type=port, help="port to listen on; 0 takes a free one")
-    options.add_argument("--data", help=f"folder with clients/ and servers/ (default: ${DATA_VARIABLE}, or data/ here or above)")
-    options.add_argument("--secret-file", help=f"the cluster's secret (default: ${SECRET_VARIABLE}, or this user's own)")
+    options.add_argument(
+        "--data", help=f"folder with clients/ and servers/ (default: ${DATA_VARIABLE}, or data/ here or above)"
+    )
+    options.add_argument(
+        "--secret-file", help=f"the cluster's secret (default: ${SECRET_VARIABLE}, or this user's own)"
+    )
     options.add_argument("--insecure", action="store_true", help="allow addresses that other machines can reach")
     options.add_argument("--quiet", action="store_true", help="do not print each message")
     options.add_argument("--log", help="write the event log to this file")

@@ -7,20 +7,20 @@ the cluster is.
 
 Kinds of events, and the fields that each carries beside time, node, number, lamport and kind:
 
-    started, stopped                                          detail: role, address, process, wall (seconds since 1970), settings
+    started, stopped                                          detail: role, address, process, wall (seconds since 1970)
     connected, disconnected     peer                          detail: role of the peer
     send, receive               peer message method call bytes [cause]     message: request, reply, error, notification
-    send-data, receive-data     peer bytes file copy [cause]  packets of a file; copy: original, replica, restore
-    registered, gone            peer                          manager: a server came, or its connection ended; detail: stored_bytes
-    placed                      file bytes                    manager: detail: policy, servers, candidates (stored bytes of each), upload, version
-    reported                    peer                          manager: detail: stored_bytes, report
-    stored                      file bytes copy               server: durable under its name; detail: digest, version, stored_bytes, upload
-    deleted                     file bytes                    server: detail: stored_bytes
-    replicated                  peer file bytes               server: the peer has acknowledged its copy; detail: upload
-    acknowledged                file bytes                    client: detail: upload, copies, wanted, servers, digest, version
-    restored                    file bytes peer               client: detail: digest, version
-    refused, failed             peer file                     detail: error, message
-    held, dropped, ...          what a stage did to a message; detail: as the stage says
+    send-data, receive-data     peer bytes file copy          packets of a file; copy: original, replica, restore
+    registered, gone            peer                          manager: a server came, or its connection ended; stored_bytes
+    placed                      file bytes                    manager: policy, servers, decisions, upload, version
+    reported                    peer                          manager: stored_bytes, report, news
+    stored                      file bytes copy               server: durable under its name; digest, version, stored_bytes
+    deleted                     file bytes                    server: stored_bytes
+    replicated                  peer file bytes               server: the peer has acknowledged its copy; upload, version
+    acknowledged                file bytes                    client: upload, copies, wanted, servers, digest, version
+    restored                    peer file bytes               client: digest, version
+    refused, failed             peer file                     error, message
+    killed, paused, resumed, restarted    peer                cluster: what somebody did to a node
 
 `file` is `client/name`; `peer` a node's name; `bytes` what crossed the wire or lies on the disk.
 """
@@ -104,7 +104,20 @@ class Tracer:
                 bytes = measure((self.node, number, lamport))
             self._number, self._lamport = number, lamport
             event = Event(
-                self._now(), self.node, number, lamport, kind, peer, message, method, call, bytes, file, copy, link, detail or {}
+                self._now(),
+                self.node,
+                number,
+                lamport,
+                kind,
+                peer,
+                message,
+                method,
+                call,
+                bytes,
+                file,
+                copy,
+                link,
+                detail or {},
             )
             log.append(self._encode(event) + b"\n")
         return (self.node, number, lamport)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from ..config import MANAGER_PORT
 from ..rpc.files import Progress
@@ -55,7 +56,7 @@ def _talk(running: Running, manager: tuple[str, int], folder: str) -> int:
 def _bar(name: str) -> Progress:
     from tqdm import tqdm
 
-    bar: tqdm[None] = tqdm(desc=name, unit="B", unit_scale=True, unit_divisor=1024, leave=False, delay=0.5)
+    bar: tqdm[Any] = tqdm(desc=name, unit="B", unit_scale=True, unit_divisor=1024, leave=False, delay=0.5)
 
     def progress(done: int, total: int) -> None:
         bar.total = total
@@ -67,13 +68,21 @@ def _bar(name: str) -> Progress:
 
 
 def _options() -> argparse.ArgumentParser:
-    options = parser("rpclab.client", "A client: lists its files and backs up those that you name; ENTER alone ends it.")
-    options.add_argument("number", type=int, nargs="?", default=1, help="1 or 2: gives its name and folder (default: 1)")
+    options = parser(
+        "rpclab.client", "A client: lists its files and backs up those that you name; ENTER alone ends it."
+    )
+    options.add_argument(
+        "number", type=int, nargs="?", default=1, help="1 or 2: gives its name and folder (default: 1)"
+    )
     options.add_argument("--node", help="this client's name (default: client and its number)")
     options.add_argument("--files", help="the folder of its files (default: clients/NODE/Files in the data folder)")
     options.add_argument("--manager", default=f"127.0.0.1:{MANAGER_PORT}", help="the manager's HOST:PORT")
-    options.add_argument("--manager-file", help="the file that the manager writes once it is ready, instead of --manager")
-    options.add_argument("--wire", choices=["rpclab", "document"], default="rpclab", help="what to speak with the others")
+    options.add_argument(
+        "--manager-file", help="the file that the manager writes once it is ready, instead of --manager"
+    )
+    options.add_argument(
+        "--wire", choices=["rpclab", "document"], default="rpclab", help="what to speak with the others"
+    )
     options.add_argument("--agent", action="store_true", help="no conversation: do what remote calls say")
     return options
 

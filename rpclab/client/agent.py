@@ -1,4 +1,4 @@
-"""A client's agent: a client in a process of its own, told by remote calls what to do, so that a notebook can run (and kill) it."""
+"""A client's agent: a client in a process of its own, told by remote calls what to do, so that a notebook can kill it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ class Agent:
     """Serves a client's verbs; paths are those of the agent's machine."""
 
     def __init__(
-        self, world: World, identity: Identity, manager: Address, files: str, *, tracer: Tracer, say: Say, show_messages: bool
+        self,
+        world: World,
+        identity: Identity,
+        manager: Address,
+        files: str,
+        *,
+        tracer: Tracer,
+        say: Say,
+        show_messages: bool,
     ) -> None:
         self._now = world.clock.now
         self._files = files
@@ -38,7 +46,14 @@ class Agent:
         register(self.verify)
         register(self.delete)
         self._listener = Listener(
-            world, registry, identity, tracer, limits=Limits(), expected=("client",), say=say, show_messages=show_messages
+            world,
+            registry,
+            identity,
+            tracer,
+            limits=Limits(),
+            expected=("client",),
+            say=say,
+            show_messages=show_messages,
         )
 
     def start(self, address: Address) -> Address:
@@ -72,7 +87,12 @@ class Agent:
         """Back a file up; progress comes as notifications. Too few copies are in the receipt, not an error."""
         try:
             return self.client.backup(
-                path, name, replicas=replicas, replication=replication, acknowledge=acknowledge, progress=self._progress(call)
+                path,
+                name,
+                replicas=replicas,
+                replication=replication,
+                acknowledge=acknowledge,
+                progress=self._progress(call),
             )
         except TooFewCopies as error:
             receipt = error.receipt
@@ -85,7 +105,11 @@ class Agent:
 
     def list_files(self, client: str | None = None, after: tuple[str, str] | None = None) -> list[Location]:
         """A page of the stored files."""
-        found = [each for each in self.client.list_files(client) if after is None or (each.file.client, each.file.name) > after]
+        found = [
+            each
+            for each in self.client.list_files(client)
+            if after is None or (each.file.client, each.file.name) > after
+        ]
         return next(pages(found), [])
 
     def find(self, name: str, client: str | None = None) -> Location:
@@ -110,4 +134,3 @@ class Agent:
                 call.connection.notify("progress", [done, total])
 
         return progress
-

@@ -32,7 +32,9 @@ class Wish:
 class Backup:
     """Backs files of one client up, one at a time or several from several tasks."""
 
-    def __init__(self, world: World, client: str, manager: Pool, servers: Pools, tracer: Tracer, limits: Limits) -> None:
+    def __init__(
+        self, world: World, client: str, manager: Pool, servers: Pools, tracer: Tracer, limits: Limits
+    ) -> None:
         self._world, self._client, self._manager, self._servers = world, client, manager, servers
         self._tracer, self._limits = tracer, limits
 
@@ -69,10 +71,14 @@ class Backup:
                 self._release(upload)
                 raise
 
-    def _place(self, name: str, size: int, upload: str, replicas: int | None, unreachable: list[ServerRecord]) -> Placement:
+    def _place(
+        self, name: str, size: int, upload: str, replicas: int | None, unreachable: list[ServerRecord]
+    ) -> Placement:
         exclude = [server.address for server in unreachable]
         try:
-            placement = self._manager.call("placeFile", self._client, name, size, upload, replicas, exclude, returns=Placement)
+            placement = self._manager.call(
+                "placeFile", self._client, name, size, upload, replicas, exclude, returns=Placement
+            )
         except NoServer as error:
             nodes = ", ".join(server.node for server in unreachable)
             raise NoServer(f"{error.message}{f' ({nodes} did not answer)' if nodes else ''}", node=error.node) from None

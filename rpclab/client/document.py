@@ -64,7 +64,9 @@ class DocumentClient:
         reader = self._world.disk.open(path)
         try:
             with DocumentConnection(self._world, self._server(), self._tracer, self._limits) as connection:
-                answer = connection.send_file(reader, name or path.replace("\\", "/").rpartition("/")[2], progress=progress)
+                answer = connection.send_file(
+                    reader, name or path.replace("\\", "/").rpartition("/")[2], progress=progress
+                )
         finally:
             reader.close()
         if answer != FILE_RECEIVED:
@@ -73,13 +75,15 @@ class DocumentClient:
 
     def _server(self) -> Address:
         answer = self.call("getServer")
-        if not (isinstance(answer, list) and len(answer) == 2 and isinstance(answer[0], str) and isinstance(answer[1], int)):
+        if not (
+            isinstance(answer, list) and len(answer) == 2 and isinstance(answer[0], str) and isinstance(answer[1], int)
+        ):
             raise RpclabError(f"the manager gave no server's address but {answer!r}")
         return answer[0], answer[1]
 
     def restore(self, name: str, folder: str) -> None:
         """The document's wire has no way to get a file back; raises UsageError."""
-        raise UsageError("the document's wire has no way to restore a file: use our own wire (wire=\"rpclab\")")
+        raise UsageError('the document\'s wire has no way to restore a file: use our own wire (wire="rpclab")')
 
     def disconnect(self) -> None:
         """Close the connection. May be called twice."""

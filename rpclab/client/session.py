@@ -1,4 +1,4 @@
-"""A client's session: back files up, restore, list, verify, delete. Where a file goes, the manager says; its bytes go to servers."""
+"""A client's session: back files up, restore, list, verify, delete. The manager says where to, servers get the bytes."""
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ class Client:
     def list_servers(self) -> list[ServerRecord]:
         """The servers that are connected now."""
         servers: list[ServerRecord] = []
-        while page := self._manager.call("listServers", servers[-1].node if servers else "", returns=list[ServerRecord]):
+        while page := self._manager.call(
+            "listServers", servers[-1].node if servers else "", returns=list[ServerRecord]
+        ):
             servers += page
         return servers
 
@@ -135,7 +137,9 @@ class Client:
         verdicts: dict[str, bool] = {}
         for server in location.servers:
             pool = self._servers.to(server.address)
-            verdicts[server.node] = bool(pool.call("verifyFile", location.file.name, location.file.client, deadline_s=deadline_s))
+            verdicts[server.node] = bool(
+                pool.call("verifyFile", location.file.name, location.file.client, deadline_s=deadline_s)
+            )
         return verdicts
 
     def delete(self, name: str) -> list[str]:
@@ -187,4 +191,3 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client {self.name}>"
-

@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import psutil
 
@@ -30,9 +31,11 @@ _LOG_TAIL_LINES = 12
 class NodeProcess:
     """A manager, server or client as a process; it can be started again after it ended."""
 
-    def __init__(self, node: str, role: str, options: Sequence[str], folder: pathlib.Path, secret: pathlib.Path) -> None:
+    def __init__(
+        self, node: str, role: str, options: Sequence[str], folder: pathlib.Path, secret: pathlib.Path, port: int
+    ) -> None:
         self.node, self.role, self.folder = node, role, folder
-        self._options, self._secret = list(options), secret
+        self._options, self._secret, self._port = list(options), secret, port
         self._ready_file = folder / f"{node}.ready.json"
         self.log_file = folder / f"{node}.log"
         self._child: subprocess.Popen[bytes] | None = None
@@ -54,7 +57,7 @@ class NodeProcess:
     def start(self) -> None:
         """Start the process, without waiting. A second start uses the port of the first."""
         self._ready_file.unlink(missing_ok=True)
-        port = ["--port", str(self.address[1] if self.address else 0)] if "--port" not in self._options or self.address else []
+        port = ["--port", str(self.address[1] if self.address else self._port)]
         # -P keeps a student's own random.py or socket.py in the working folder from taking the place of Python's
         command = [sys.executable, "-P", "-m", f"rpclab.{self.role}", *self._options, *port]
         command += ["--lifeline", "--quiet", "--ready-file", str(self._ready_file)]
@@ -77,7 +80,11 @@ class NodeProcess:
         return self.address
 
     def _failure(self) -> StartFailed | PortInUse:
-        status = "did not become ready in time" if self.alive else f"ended with exit status {self._child and self._child.returncode}"
+        status = (
+            "did not become ready in time"
+            if self.alive
+            else f"ended with exit status {self._child and self._child.returncode}"
+        )
         tail = self.log_tail()
         self.kill()
         kind = PortInUse if "PortInUse" in tail else StartFailed
@@ -150,11 +157,13 @@ def wait_until(condition: Callable[[], bool], until: float) -> bool:
     return True
 
 
-def _new_session() -> dict[str, object]:
+def _new_session() -> dict[str, Any]:
     """A session of its own: the notebook's interrupt button, or Ctrl-C, is not for the nodes."""
     if os.name == "posix":
         return {"start_new_session": True}
-    return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)}
+    return {
+        "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    }
 
 
 def _environment(secret: pathlib.Path) -> dict[str, str]:
@@ -183,4 +192,3 @@ def is_same(record: dict[str, float]) -> psutil.Process | None:
     except psutil.Error:
         return None
     return process
-

@@ -44,7 +44,9 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--placement", default="fewest-bytes", help=f"placement policy: {', '.join(POLICIES)}")
     options.add_argument("--placement-file", help="a placement function, stored with cloudpickle")
     options.add_argument("--replicas", type=int, default=2, help="copies of each file (default: 2)")
-    options.add_argument("--replication", default="after", help="after (store, then copy) or pipeline (copy while it arrives)")
+    options.add_argument(
+        "--replication", default="after", help="after (store, then copy) or pipeline (copy while it arrives)"
+    )
     options.add_argument("--acknowledge", default="all", help="all (every copy is durable) or primary (the first is)")
     options.add_argument("--document-wire", action="store_true", help="also serve programs of the document's own wire")
     return options

@@ -138,7 +138,10 @@ class Manager:
         wire = None if call.peer.wire == "document" else "rpclab"
         with self._lock:
             decision = self.directory.choose(
-                now=self._world.clock.now(), random=self._world.random, exclude=frozenset({address} if address else ()), wire=wire
+                now=self._world.clock.now(),
+                random=self._world.random,
+                exclude=frozenset({address} if address else ()),
+                wire=wire,
             )
             self._trace_placed([decision], [decision.server], file="", size=0)
         return decision.server.address
@@ -154,12 +157,16 @@ class Manager:
     ) -> bool:
         """Enter a server; `capacity` is the bytes that it stores. It stays as long as this connection is open."""
         _servers_only(call, "addServer")
-        record = ServerRecord(node or address_text(address), address, capacity, quota_bytes=quota_bytes, wire=call.peer.wire)
+        record = ServerRecord(
+            node or address_text(address), address, capacity, quota_bytes=quota_bytes, wire=call.peer.wire
+        )
         with self._lock:
             self.directory.add(record, report=report)
             self._count += 1
             number = self._registrations[address] = self._count
-            self._tracer.event("registered", peer=record.node, detail={"stored_bytes": capacity, "address": list(address)})
+            self._tracer.event(
+                "registered", peer=record.node, detail={"stored_bytes": capacity, "address": list(address)}
+            )
         call.at_end.append(lambda: self._gone(address, number, record.node))
         self._say(f"{record.node} at {address_text(address)} is here, with {capacity:,} bytes stored")
         return True
@@ -242,7 +249,9 @@ class Manager:
                 upload=upload,
                 exclude=frozenset(exclude or ()),
             )
-            self._trace_placed(plan.decisions, plan.servers, file_key(client, name), size, upload=upload, version=plan.version)
+            self._trace_placed(
+                plan.decisions, plan.servers, file_key(client, name), size, upload=upload, version=plan.version
+            )
         return Placement(
             upload, plan.version, list(plan.servers), wanted, self.settings.replication, self.settings.acknowledge
         )
@@ -331,4 +340,3 @@ def _servers_only(call: Call, method: str) -> None:
 
 def _decision(decision: Decision) -> dict[str, Any]:
     return {"server": decision.server.node, "candidates": dict(decision.candidates), "count": decision.count}
-

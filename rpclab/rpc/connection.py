@@ -13,10 +13,19 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
-from ..config import PACKET_HEADER_BYTES, Address, Limits
-from ..errors import ConnectionBusy, ConnectionLost, DeadlineExceeded, HandshakeError, MessageError, RpclabError
+from ..config import PACKET_BYTES, PACKET_HEADER_BYTES, Address, Limits
+from ..errors import (
+    ConnectionBusy,
+    ConnectionLost,
+    DeadlineExceeded,
+    HandshakeError,
+    MessageError,
+    MessageTooLarge,
+    NotEncodable,
+    RpclabError,
+)
 from ..trace import Stamp, Tracer
-from ..world.base import Stream, World
+from ..world.base import World
 from . import handshake, messages, packets
 from .channel import Channel, expect
 from .handshake import Hello, Identity, Peer, Proven
@@ -76,7 +85,9 @@ class Connection:
     def taken(self) -> Iterator[None]:
         """Hold the connection for a conversation of several steps; raises ConnectionBusy if another task holds it."""
         if not self._taken.acquire(False):
-            raise ConnectionBusy(f"another task is using this connection to {self.peer.node}: take one from the pool for each task")
+            raise ConnectionBusy(
+                f"another task is using this connection to {self.peer.node}: take one from the pool for each task"
+            )
         try:
             yield
         finally:
@@ -98,7 +109,9 @@ class Connection:
         values: list[Any] | dict[str, Any] = named if named is not None else list(params)
         messages.check_json(values)
         try:
-            self._send(Request(method, values, number, deadline=int(seconds * 1000)), "request", method, number, deadline)
+            self._send(
+                Request(method, values, number, deadline=int(seconds * 1000)), "request", method, number, deadline
+            )
             answer = self._answer(number, deadline, notified)
         except (DeadlineExceeded, ConnectionLost, MessageError) as error:
             self.close()
@@ -110,7 +123,9 @@ class Connection:
         try:
             return msgspec.convert(answer.result, returns, strict=True)
         except msgspec.ValidationError as error:
-            raise MessageError(f"{method} gave back something else than expected: {error}", node=self.peer.node) from None
+            raise MessageError(
+                f"{method} gave back something else than expected: {error}", node=self.peer.node
+            ) from None
 
     def _answer(self, number: int, deadline: float, notified: Notify | None) -> Incoming:
         while True:
@@ -135,7 +150,9 @@ class Connection:
             try:
                 message = self._receive(deadline)
             except messages.BadMessage as bad:
-                self.tracer.event("refused", peer=self.peer.node, detail={"error": "BadMessage", "message": bad.message})
+                self.tracer.event(
+                    "refused", peer=self.peer.node, detail={"error": "BadMessage", "message": bad.message}
+                )
                 self._send(bad.reply(), "error", "", "", self._now() + self.limits.call_s)
                 if not bad.keep:
                     raise
@@ -149,7 +166,7 @@ class Connection:
         try:
             messages.check_json(result)
             self._send(Success(_id(request), result), "reply", request.method, request.call_id, self._reply_deadline())
-        except (messages.NotEncodable, messages.MessageTooLarge) as error:
+        except (NotEncodable, MessageTooLarge) as error:
             error.message = f"the result of {request.method}: {error.message}"
             self.reply_error(request, error)
 
@@ -289,7 +306,13 @@ def _handshake_step(channel: Channel, number: int, method: str, params: Any, ret
 
 
 def accept_connection(
-    world: World, channel: Channel, identity: Identity, tracer: Tracer, *, expected: tuple[str, ...], stage: Stage | None = None
+    world: World,
+    channel: Channel,
+    identity: Identity,
+    tracer: Tracer,
+    *,
+    expected: tuple[str, ...],
+    stage: Stage | None = None,
 ) -> Connection:
     """The other side of `open_connection`, on a stream that was accepted. Errors: RpclabError of any kind; nothing else of the
     peer was read, at most `limits.handshake_bytes`."""
@@ -308,7 +331,7 @@ def accept_connection(
     except RpclabError as error:
         _handshake_reply(channel, messages.failure(_id(first), error), deadline)
         raise
-    channel.limit = packets.PACKET_BYTES
+    channel.limit = PACKET_BYTES
     _handshake_reply(channel, Success(_id(second), True), deadline)
     return Connection(world, channel, Peer(theirs.node, theirs.role, channel.stream.peer), tracer, limits, stage)
 

@@ -72,7 +72,9 @@ def decode_request(data: bytes) -> DocumentRequest:
         name, args, kwargs = msgspec.json.decode(data, type=tuple[str, list[Any], dict[str, Any] | str])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MessageError(f"these {len(data):,} bytes are no request [name, args, kwargs]: {error}") from None
-    return DocumentRequest(name, args, {} if isinstance(kwargs, str) else kwargs, kwargs if isinstance(kwargs, str) else "")
+    return DocumentRequest(
+        name, args, {} if isinstance(kwargs, str) else kwargs, kwargs if isinstance(kwargs, str) else ""
+    )
 
 
 def is_loopback(address: Address) -> bool:
@@ -107,7 +109,9 @@ def converse(
             except ConnectionLost:
                 raise
             except Exception as error:  # on this wire a caller gets an exception's text, whatever it is
-                tracer.event("failed", detail={"error": type(error).__name__, "message": str(error), "wire": "document"})
+                tracer.event(
+                    "failed", detail={"error": type(error).__name__, "message": str(error), "wire": "document"}
+                )
                 say(f"{call.peer.node} (document wire): {type(error).__name__}: {error}")
                 reply = str(error)
             send_reply(channel, tracer, reply)
@@ -148,7 +152,9 @@ class DocumentConnection:
 
     def __init__(self, world: World, address: Address, tracer: Tracer, limits: Limits | None = None) -> None:
         if not is_loopback(address):
-            raise UsageError(f"the document's wire proves nobody's name: it is for loopback only, not for {address_text(address)}")
+            raise UsageError(
+                f"the document's wire proves nobody's name: it is for loopback only, not for {address_text(address)}"
+            )
         self.limits = limits or Limits()
         self._tracer = tracer
         stream: Stream = world.network.connect(address, world.clock.now() + self.limits.connect_s, nagle=True)
@@ -178,7 +184,9 @@ class DocumentConnection:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise MessageError(f"these {len(data):,} bytes are no JSON reply: {error}") from None
 
-    def send_file(self, reader: Reader, filename: str, *, backup: bool = False, progress: Progress | None = None) -> str:
+    def send_file(
+        self, reader: Reader, filename: str, *, backup: bool = False, progress: Progress | None = None
+    ) -> str:
         """Send an open file and return the peer's answer, FILE_RECEIVED if it likes it; what arrived, nobody can tell."""
         answer = self._exchange(encode_request("sendFilename", [filename], BACKUP if backup else {}))
         if answer != FILENAME_RECEIVED:
@@ -201,4 +209,3 @@ class DocumentConnection:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-

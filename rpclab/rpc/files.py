@@ -54,7 +54,9 @@ class FileSender:
     def _trace(self, count: int) -> None:
         connection = self._connection
         if connection.tracer.enabled:
-            connection.tracer.event("send-data", peer=connection.peer.node, bytes=count, file=self._file, copy=self._copy)
+            connection.tracer.event(
+                "send-data", peer=connection.peer.node, bytes=count, file=self._file, copy=self._copy
+            )
 
 
 class FileReceiver:
@@ -90,8 +92,11 @@ class FileReceiver:
         """All data packets that are here, waiting for the first; and the packet that ends the file, if it has come."""
         channel = self._connection.channel
         pieces: list[memoryview] = []
-        found = expect(
-            channel.receive(channel.now() + self._connection.limits.transfer_s), packets.DATA, packets.END, packets.ABORT
+        found: tuple[int, memoryview] | None = expect(
+            channel.receive(channel.now() + self._connection.limits.transfer_s),
+            packets.DATA,
+            packets.END,
+            packets.ABORT,
         )
         while found is not None and found[0] == packets.DATA:
             pieces.append(found[1])
@@ -112,7 +117,9 @@ class FileReceiver:
         count = sum(map(len, pieces))
         connection = self._connection
         if connection.tracer.enabled:
-            connection.tracer.event("receive-data", peer=connection.peer.node, bytes=count, file=self._file, copy=self._copy)
+            connection.tracer.event(
+                "receive-data", peer=connection.peer.node, bytes=count, file=self._file, copy=self._copy
+            )
 
     def drain(self) -> None:
         """Receive the rest and forget it, so that the connection can be used on."""
@@ -138,7 +145,13 @@ def read_blocks(reader: Reader, buffer: bytearray) -> Iterator[memoryview]:
 
 
 def send_file(
-    connection: Connection, reader: Reader, file: str, copy: str, *, expected: str = "", progress: Progress | None = None
+    connection: Connection,
+    reader: Reader,
+    file: str,
+    copy: str,
+    *,
+    expected: str = "",
+    progress: Progress | None = None,
 ) -> str:
     """Send an open file and return its digest; aborts at the receiver when the file changes under our hands.
 

@@ -88,7 +88,9 @@ def check_proof(given: str, secret: bytes, side: Side, initiator: Hello, respond
 def check_peer(own: Hello, peer: Hello, expected: tuple[str, ...]) -> None:
     """Raise HandshakeError if the peer is of another version, not of an expected role, or an echo of ourselves."""
     if peer.version != PROTOCOL_VERSION:
-        raise HandshakeError(f"the peer speaks protocol version {peer.version}, this node {PROTOCOL_VERSION}: update the older one")
+        raise HandshakeError(
+            f"the peer speaks protocol version {peer.version}, this node {PROTOCOL_VERSION}: update the older one"
+        )
     if peer.nonce == own.nonce:
         raise HandshakeError("the peer sent our own challenge back")
     if peer.role not in expected:

@@ -105,7 +105,9 @@ class Listener:
             self._turn_away(stream)
 
     def _turn_away(self, stream: Stream) -> None:
-        error = TooManyConnections(f"{self.identity.node} serves {self.limits.connections} connections, its limit: try again later")
+        error = TooManyConnections(
+            f"{self.identity.node} serves {self.limits.connections} connections, its limit: try again later"
+        )
         self.tracer.event("refused", detail={"error": "TooManyConnections", "message": error.message})
         try:
             stream.send([packets.packet(packets.ABORT, error.message.encode())], self.world.clock.now() + 0.1)
@@ -186,7 +188,10 @@ class Listener:
     def _trace_failure(self, connection: Connection, method: str, error: Exception) -> None:
         kind = type(error).__name__
         self.tracer.event(
-            "failed", peer=connection.peer.node, method=method[:100], detail={"error": kind, "message": str(error)[:1000]}
+            "failed",
+            peer=connection.peer.node,
+            method=method[:100],
+            detail={"error": kind, "message": str(error)[:1000]},
         )
         if not isinstance(error, RpclabError):
             self._say(f"{method[:100]} raised {_where(error)}")

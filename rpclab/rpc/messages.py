@@ -19,7 +19,18 @@ from ..errors import MessageError, NotEncodable, error_from_wire, error_to_wire
 from ..trace import Stamp
 from .packets import MESSAGE, header
 
-__all__ = ["BadMessage", "ErrorObject", "Failure", "Incoming", "Request", "Success", "check_json", "decode", "encode", "failure"]
+__all__ = [
+    "BadMessage",
+    "ErrorObject",
+    "Failure",
+    "Incoming",
+    "Request",
+    "Success",
+    "check_json",
+    "decode",
+    "encode",
+    "failure",
+]
 
 Id = int | str | None
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -58,7 +69,7 @@ class Incoming(Struct, gc=False):
     """Whatever came: a request has a `method`, a response a `result` or an `error`."""
 
     jsonrpc: Literal["2.0"]
-    id: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | _Name | None | UnsetType = UNSET
+    id: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | _Name | UnsetType | None = UNSET
     method: _Name | UnsetType = UNSET
     params: list[Any] | dict[str, Any] | UnsetType = UNSET
     result: Any = UNSET
@@ -115,9 +126,7 @@ def decode(payload: bytes) -> Incoming:
             check_json([message.params, message.result])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, NotEncodable) as error:
         raise _diagnosis(payload, str(error)) from None
-    if message.method is UNSET and (
-        message.id is UNSET or (message.result is UNSET) == (message.error is UNSET)
-    ):
+    if message.method is UNSET and (message.id is UNSET or (message.result is UNSET) == (message.error is UNSET)):
         raise BadMessage(
             "a message needs a method (request), or an id and either a result or an error (response)",
             wire_code=_INVALID,
@@ -153,7 +162,9 @@ def check_json(value: object, path: str = "$", depth: int = 0) -> None:
                 raise NotEncodable(f"a {type(key).__name__} as a key at {path}: JSON has only text as keys")
             check_json(item, f"{path}.{key}", depth + 1)
     else:
-        raise NotEncodable(f"a {kind.__name__} at {path}: JSON has only text, numbers, true, false, null, lists and objects")
+        raise NotEncodable(
+            f"a {kind.__name__} at {path}: JSON has only text, numbers, true, false, null, lists and objects"
+        )
 
 
 def _diagnosis(payload: bytes, error: str) -> BadMessage:
@@ -167,7 +178,9 @@ def _diagnosis(payload: bytes, error: str) -> BadMessage:
     try:
         value = json.loads(payload.decode(), parse_constant=no_constant)
     except RecursionError:
-        return BadMessage(f"lists and objects nested more than {_NESTING} deep", wire_code=_PARSE, keep=payload[:1] == b"{")
+        return BadMessage(
+            f"lists and objects nested more than {_NESTING} deep", wire_code=_PARSE, keep=payload[:1] == b"{"
+        )
     except ValueError as problem:
         return BadMessage(f"no JSON: {problem}", wire_code=_PARSE)
     if not isinstance(value, dict):

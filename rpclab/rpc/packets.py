@@ -29,7 +29,9 @@ _SMALL = 2 * (PACKET_HEADER_BYTES + PACKET_BYTES)
 def header(kind: int, length: int) -> bytes:
     """The four bytes before a payload; raises MessageTooLarge over 65,536 bytes."""
     if length > PACKET_BYTES:
-        raise MessageTooLarge(f"a packet carries at most {PACKET_BYTES:,} bytes, this is {length:,}: ask for it in pages")
+        raise MessageTooLarge(
+            f"a packet carries at most {PACKET_BYTES:,} bytes, this is {length:,}: ask for it in pages"
+        )
     return _HEADER.pack(kind << 24 | length)
 
 
@@ -101,7 +103,9 @@ class PacketBuffer:
         if kind not in _KINDS:
             raise _unknown(kind)
         if length > limit:
-            raise PacketError(f"a {_KINDS[kind]} packet says it has {length:,} bytes, at most {limit:,} are allowed here")
+            raise PacketError(
+                f"a {_KINDS[kind]} packet says it has {length:,} bytes, at most {limit:,} are allowed here"
+            )
         if not length and kind == DATA:
             raise PacketError("a data packet without data")
         if start + length > self._end:

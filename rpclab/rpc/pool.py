@@ -51,12 +51,16 @@ class Pool:
         with self.take() as connection:
             used_before = connection.used
             try:
-                return connection.call(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
+                return connection.call(
+                    method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named
+                )
             except ConnectionLost:
                 if not used_before:
                     raise
         with self.take(fresh=True) as connection:
-            return connection.call(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
+            return connection.call(
+                method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named
+            )
 
     def _take(self, fresh: bool) -> Connection:
         with self._lock:

@@ -23,7 +23,7 @@ class Call:
 
     peer: Peer
     connection: Connection | None = None
-    at_end: list[Callable[[], None]] = field(default_factory=list)
+    at_end: list[Callable[[], object]] = field(default_factory=list)
     """Functions to run when the caller's connection ends."""
 
 
@@ -44,7 +44,11 @@ class Method:
         parameters = list(signature.parameters.values())[1 if with_call else 0 :]
         self.signature = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
         hints = _hints(function)
-        self._types = [(p.name, hints.get(p.name, Any)) for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self._types = [
+            (p.name, hints.get(p.name, Any))
+            for p in parameters
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         self._checked = any(kind is not Any for _, kind in self._types)
         plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
         needed = sum(p.default is p.empty for p in parameters)
@@ -61,6 +65,7 @@ class Method:
         """Check the arguments and call the function. Errors: WrongArguments, and whatever the function raises."""
         values: list[Any] | dict[str, Any] = [] if isinstance(params, UnsetType) else params
         args: list[Any]
+        named: dict[str, Any]
         if isinstance(values, list) and self._positional is not None and len(values) in self._positional:
             args, named = values, {}
         else:
@@ -106,11 +111,15 @@ class Registry:
     def __init__(self) -> None:
         self._methods: dict[str, Method] = {}
 
-    def register_method(self, function: Callable[..., Any], name: str | None = None, *, with_call: bool = False) -> Callable[..., Any]:
+    def register_method(
+        self, function: Callable[..., Any], name: str | None = None, *, with_call: bool = False
+    ) -> Callable[..., Any]:
         """Let peers call a function, under its own name or another; `with_call` gives it a `Call` as its first argument."""
-        name = name or getattr(function, "__name__", "")
+        name = name or str(getattr(function, "__name__", ""))
         if not name.isidentifier() or name.startswith("_"):
-            raise UsageError(f"{name!r} can be no remote method's name: a name that a caller can write after a dot is needed")
+            raise UsageError(
+                f"{name!r} can be no remote method's name: a name that a caller can write after a dot is needed"
+            )
         self._methods[name] = Method(function, name, with_call)
         return function
 

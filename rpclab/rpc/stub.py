@@ -78,7 +78,9 @@ class RemoteMethod:
 
     def _description(self) -> list[str]:
         try:
-            return _described(self._stub).get(self.__name__, ["(*args, **kwargs)", "The peer has no such remote method."])
+            return _described(self._stub).get(
+                self.__name__, ["(*args, **kwargs)", "The peer has no such remote method."]
+            )
         except RpclabError as error:
             return ["(*args, **kwargs)", f"The peer could not be asked: {error}"]
 
@@ -99,7 +101,7 @@ def _described(stub: Stub) -> dict[str, list[str]]:
 def _signature(text: str) -> inspect.Signature:
     """A signature from its text, read as names only: nothing that a peer says is evaluated."""
     names = [part.split("=")[0].split(":")[0].strip() for part in _commas(text.strip()[1:-1])]
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    kind: inspect._ParameterKind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     optional = {name.split(":")[0].split("=")[0].strip() for name in _commas(text.strip()[1:-1]) if "=" in name}
     parameters = []
     for name in names:

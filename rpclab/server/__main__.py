@@ -38,12 +38,18 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options() -> argparse.ArgumentParser:
     options = parser("rpclab.server", "A server: stores files, copies them to other servers, gives them back.")
-    options.add_argument("number", type=int, nargs="?", default=1, help="1, 2 or 3: gives its name, port and folder (default: 1)")
+    options.add_argument(
+        "number", type=int, nargs="?", default=1, help="1, 2 or 3: gives its name, port and folder (default: 1)"
+    )
     options.add_argument("--node", help="this node's name (default: server and its number)")
     options.add_argument("--folder", help="its folder (default: servers/NODE in the data folder)")
     options.add_argument("--manager", default=f"127.0.0.1:{MANAGER_PORT}", help="the manager's HOST:PORT")
-    options.add_argument("--manager-file", help="the file that the manager writes once it is ready, instead of --manager")
-    options.add_argument("--manager-wire", choices=["rpclab", "document"], default="rpclab", help="what the manager speaks")
+    options.add_argument(
+        "--manager-file", help="the file that the manager writes once it is ready, instead of --manager"
+    )
+    options.add_argument(
+        "--manager-wire", choices=["rpclab", "document"], default="rpclab", help="what the manager speaks"
+    )
     options.add_argument("--quota-bytes", type=int, help="store at most so many bytes (default: what the disk holds)")
     options.add_argument("--document-wire", action="store_true", help="also serve programs of the document's own wire")
     return options

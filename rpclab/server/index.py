@@ -39,7 +39,9 @@ class Index:
             raise NameCollision(f"{file_key(client, name)!r} is a folder here: a file cannot have its name")
         for folder in _folders(key):
             if folder in self._files:
-                raise NameCollision(f"{file_key(client, name)!r} would lie in a folder, but {folder!r} is a stored file")
+                raise NameCollision(
+                    f"{file_key(client, name)!r} would lie in a folder, but {folder!r} is a stored file"
+                )
         return found
 
     def get(self, client: str, name: str) -> FileRecord:

@@ -8,6 +8,7 @@ name, with the digest that was acknowledged.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 import msgspec
 from blake3 import blake3
@@ -58,10 +59,8 @@ class Journal:
         """Begin anew with just these files, atomically."""
         self.close()
         fresh = f"{self._path}.new"
-        try:
+        with suppress(NoSuchFile):  # left over only when a rewrite was cut short
             self._disk.remove(fresh)
-        except NoSuchFile:
-            pass  # the usual case: no rewrite was cut short
         writer = self._disk.create(fresh)
         try:
             writer.write([_line(Entry(file)) for file in files] or [b""])

@@ -28,7 +28,11 @@ class Link(Protocol):
     def start(self, own: Address, quota_bytes: int | None, inventory: Inventory) -> None: ...
 
     def report(
-        self, report: tuple[int, int], stored: Iterable[FileRecord] = (), removed: Iterable[FileRecord] = (), upload: str = ""
+        self,
+        report: tuple[int, int],
+        stored: Iterable[FileRecord] = (),
+        removed: Iterable[FileRecord] = (),
+        upload: str = "",
     ) -> None: ...
 
     def release(self, upload: str) -> None: ...
@@ -62,7 +66,9 @@ class ManagerLink:
     def start(self, own: Address, quota_bytes: int | None, inventory: Inventory) -> None:
         """Begin to register, and never give up: the manager may start later, or again."""
         self._own = own
-        self._task = self._world.tasks.spawn(lambda: self._stay_registered(quota_bytes, inventory), f"{self._node}-register")
+        self._task = self._world.tasks.spawn(
+            lambda: self._stay_registered(quota_bytes, inventory), f"{self._node}-register"
+        )
 
     def wait_registered(self, seconds: float) -> bool:
         with self._changed:
@@ -100,15 +106,23 @@ class ManagerLink:
         with self._changed:
             self._registered = True
             self._changed.notify_all()
-        self._say(f"registered with the manager at {address_text(self._manager)}: {len(files)} files, {stored_bytes:,} bytes")
+        self._say(
+            f"registered with the manager at {address_text(self._manager)}: {len(files)} files, {stored_bytes:,} bytes"
+        )
 
     def report(
-        self, report: tuple[int, int], stored: Iterable[FileRecord] = (), removed: Iterable[FileRecord] = (), upload: str = ""
+        self,
+        report: tuple[int, int],
+        stored: Iterable[FileRecord] = (),
+        removed: Iterable[FileRecord] = (),
+        upload: str = "",
     ) -> None:
         """Tell what is stored now; `report` is its number and the bytes."""
         number, stored_bytes = report
         try:
-            self._pool.call("updateServer", self._own, stored_bytes, number, list(stored), list(removed), upload or None)
+            self._pool.call(
+                "updateServer", self._own, stored_bytes, number, list(stored), list(removed), upload or None
+            )
         except RpclabError as error:
             self._say(f"the manager could not be told, it will hear it when it is back: {error}")
 
@@ -166,7 +180,11 @@ class DocumentManagerLink:
             return self._connection.call(method, *params)
 
     def report(
-        self, report: tuple[int, int], stored: Iterable[FileRecord] = (), removed: Iterable[FileRecord] = (), upload: str = ""
+        self,
+        report: tuple[int, int],
+        stored: Iterable[FileRecord] = (),
+        removed: Iterable[FileRecord] = (),
+        upload: str = "",
     ) -> None:
         try:
             self._call("updateServer", self._own, report[1])
@@ -182,7 +200,9 @@ class DocumentManagerLink:
         if not isinstance(quantity, int) or quantity < 2:
             return []
         answer = self._call("getServer", self._own)
-        if not (isinstance(answer, list) and len(answer) == 2 and isinstance(answer[0], str) and isinstance(answer[1], int)):
+        if not (
+            isinstance(answer, list) and len(answer) == 2 and isinstance(answer[0], str) and isinstance(answer[1], int)
+        ):
             self._say(f"the manager gave no address but {answer!r}")
             return []
         address = (answer[0], answer[1])

@@ -1,7 +1,7 @@
 """Replication: how a copy gets from one server to the next.
 
 `after`     the primary stores the file, then sends it on from its own disk, to one server after the other (the document's way).
-`pipeline`  each server sends every piece on to the next while it arrives, as HDFS does: all copies are there at nearly the same time.
+`pipeline`  each server sends every piece on to the next while it arrives, as HDFS does: all copies are there at once.
 """
 
 from __future__ import annotations
@@ -44,12 +44,18 @@ class Replication:
     ) -> None:
         self._world, self._store, self._link, self._tracer, self._limits = world, store, link, tracer, limits
         self._pools = Pools(
-            world, lambda address: open_connection(world, address, identity, tracer, expected=("server",), limits=limits)
+            world,
+            lambda address: open_connection(world, address, identity, tracer, expected=("server",), limits=limits),
         )
         self.own: Address = ("", 0)
 
     def copy_after(
-        self, file: FileRecord, upload: str, count: int, route: Sequence[ServerRecord], avoid: AbstractSet[Address] = frozenset()
+        self,
+        file: FileRecord,
+        upload: str,
+        count: int,
+        route: Sequence[ServerRecord],
+        avoid: AbstractSet[Address] = frozenset(),
     ) -> Copies:
         """Copy a stored file to `count` other servers: those of the route, and others where one of them fails."""
         copies, targets, tried = Copies(), list(route), {self.own, *avoid}
@@ -64,7 +70,9 @@ class Replication:
                 break
         return copies
 
-    def _others(self, copies: Copies, file: FileRecord, upload: str, count: int, tried: set[Address]) -> list[ServerRecord]:
+    def _others(
+        self, copies: Copies, file: FileRecord, upload: str, count: int, tried: set[Address]
+    ) -> list[ServerRecord]:
         try:
             return self._link.more_servers(file, upload, count, tried)
         except RpclabError as error:
@@ -86,7 +94,9 @@ class Replication:
             with self._pools.to(target.address).take() as connection, connection.taken():
                 connection.ask("sendFilename", named=_announcement(stored, upload))
                 send_file(connection, reader, file_key(file.client, file.name), "replica", expected=stored.digest)
-                return self._confirmed(connection.ask("confirmFile", upload, deadline_s=self._limits.transfer_s, returns=Receipt))
+                return self._confirmed(
+                    connection.ask("confirmFile", upload, deadline_s=self._limits.transfer_s, returns=Receipt)
+                )
         finally:
             reader.close()
 
@@ -105,7 +115,9 @@ class Replication:
 
     def _trace_replicated(self, file: FileRecord, node: str, upload: str) -> None:
         key = file_key(file.client, file.name)
-        self._tracer.event("replicated", peer=node, file=key, bytes=file.size, detail={"upload": upload, "version": file.version})
+        self._tracer.event(
+            "replicated", peer=node, file=key, bytes=file.size, detail={"upload": upload, "version": file.version}
+        )
 
     def forward(self, file: FileRecord, upload: str, route: Sequence[ServerRecord]) -> Forward:
         """Begin to send a file on while it arrives, along the route."""
@@ -129,7 +141,11 @@ class Forward:
         pool = self._replication._pools.to(self._target.address)
         self._connection = self._held.enter_context(pool.take())
         self._held.enter_context(self._connection.taken())
-        announcement = _announcement(file, self._upload) | {"route": list(route), "replication": "pipeline", "wanted": len(route) + 1}
+        announcement = _announcement(file, self._upload) | {
+            "route": list(route),
+            "replication": "pipeline",
+            "wanted": len(route) + 1,
+        }
         self._connection.ask("sendFilename", named=announcement)
         self._sender = FileSender(self._connection, file_key(file.client, file.name), "replica")
 

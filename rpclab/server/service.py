@@ -194,7 +194,9 @@ class Server:
         """Remove a stored file."""
         file = self.store.delete(_owner(call, client), check_name(filename))
         report = self.store.report()
-        self._tracer.event("deleted", file=file_key(file.client, file.name), bytes=file.size, detail={"stored_bytes": report[1]})
+        self._tracer.event(
+            "deleted", file=file_key(file.client, file.name), bytes=file.size, detail={"stored_bytes": report[1]}
+        )
         self.link.report(report, removed=[file])
         return file
 

@@ -33,7 +33,12 @@ class Store:
     """Keeps files safe in one folder. Open it once; its methods may be called from several tasks."""
 
     def __init__(
-        self, world: World, folder: str, *, quota_bytes: int | None = None, say: Callable[[str], None] = lambda line: None
+        self,
+        world: World,
+        folder: str,
+        *,
+        quota_bytes: int | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.folder = folder
         self.quota_bytes = quota_bytes
@@ -106,8 +111,8 @@ class Store:
         after = self._index.stored_bytes + self._arriving + size - replaced
         if self.quota_bytes is not None and after > self.quota_bytes:
             raise QuotaExceeded(
-                f"no room for {file} ({size:,} bytes): {self._index.stored_bytes:,} bytes are stored, {self._arriving:,} are arriving, "
-                f"the quota is {self.quota_bytes:,}"
+                f"no room for {file} ({size:,} bytes): {self._index.stored_bytes:,} bytes are stored, "
+                f"{self._arriving:,} are arriving, the quota is {self.quota_bytes:,}"
             )
         free = self._disk.free_bytes(self.folder) - _SPARE_BYTES - self._arriving
         if size > free:
@@ -228,7 +233,9 @@ class Store:
             if file.digest == digest:
                 return file
         if noted:
-            self._say(f"{path} is none of the versions that were stored: somebody changed it, it no longer counts as a copy")
+            self._say(
+                f"{path} is none of the versions that were stored: somebody changed it, it no longer counts as a copy"
+            )
             return None
         self._say(f"found and taken in: {path}")
         return FileRecord(client, name, size, digest, 1)

@@ -221,4 +221,3 @@ def walk(disk: Disk, folder: str) -> Iterator[tuple[str, int]]:
                 yield f"{entry.name}/{path}", size
         else:
             yield entry.name, entry.size
-

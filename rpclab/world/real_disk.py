@@ -48,7 +48,9 @@ def _errors(path: str, doing: str) -> Iterator[None]:
         if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ):
             raise NameRefused(f"cannot {doing} {path}: this disk does not take the name ({reason})") from None
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-            raise FolderNotUsable(f"cannot {doing} {path}: {reason}. Check that the folder exists and may be written") from None
+            raise FolderNotUsable(
+                f"cannot {doing} {path}: {reason}. Check that the folder exists and may be written"
+            ) from None
         raise StorageError(f"cannot {doing} {path}: {reason}") from None
 
 
@@ -81,7 +83,9 @@ class RealWriter:
 
     def sync(self) -> None:
         if not self._usable:
-            raise SyncFailed(f"{self._path} failed to reach the disk before: what was written may be lost, send it again")
+            raise SyncFailed(
+                f"{self._path} failed to reach the disk before: what was written may be lost, send it again"
+            )
         try:
             _sync(self._fd)
         except OSError as error:
@@ -216,7 +220,9 @@ class RealLock:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._fd)
-            raise FolderNotUsable(f"another running node uses {os.path.dirname(path)}: stop it, or choose another folder") from None
+            raise FolderNotUsable(
+                f"another running node uses {os.path.dirname(path)}: stop it, or choose another folder"
+            ) from None
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1

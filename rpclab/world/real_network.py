@@ -209,5 +209,7 @@ def _family(address: Address) -> socket.AddressFamily:
 
 def _cannot_listen(address: Address, error: OSError) -> PortInUse | UsageError:
     if error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", -1), getattr(errno, "WSAEACCES", -1)):
-        return PortInUse(f"port {address[1]} on {address[0]} is in use: stop what uses it, or choose another port (0 takes a free one)")
+        return PortInUse(
+            f"port {address[1]} on {address[0]} is in use: stop what uses it, or choose another port (0 takes a free one)"
+        )
     return UsageError(f"cannot listen on {address_text(address)}: {error.strerror or error}")

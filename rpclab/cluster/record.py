@@ -1,0 +1,95 @@
+"""The record of a running cluster, in its run folder: so that the next start, another notebook or the command line finds it.
+
+Only processes that stand in a record, by number and by when they began, are ever ended by this kit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+
+import msgspec
+import psutil
+
+from ..config import Address
+from ..errors import ClusterRunning, NotRunning
+from ..running import data_folder, write_whole
+from .process import identity, is_same
+
+__all__ = ["Record", "load_record", "owned_by_me", "run_folder", "save_record", "take_over"]
+
+_FILE = "cluster.json"
+_GRACE_S = 3.0  # how long left-over processes may take to end by themselves
+
+
+class Record(msgspec.Struct):
+    """Who started a cluster, its processes, and how to reach its manager."""
+
+    owner: dict[str, float]
+    processes: dict[str, dict[str, float]] = {}
+    addresses: dict[str, Address] = {}
+    settings: dict[str, str | int | bool | None] = {}
+
+
+def run_folder(data: str | os.PathLike[str] | None, name: str) -> pathlib.Path:
+    """Where a cluster of this name keeps its record, logs and event logs."""
+    return pathlib.Path(data_folder(data)) / "runs" / name
+
+
+def save_record(folder: pathlib.Path, record: Record) -> None:
+    write_whole(folder / _FILE, msgspec.json.encode(record).decode())
+
+
+def load_record(folder: pathlib.Path) -> Record:
+    """The record of the cluster that runs there; raises NotRunning."""
+    try:
+        record = msgspec.json.decode((folder / _FILE).read_bytes(), type=Record)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotRunning(
+            f"no cluster runs in {folder}: start one (rpclab up, or LocalCluster() in a notebook)"
+        ) from None
+    except msgspec.MsgspecError as error:
+        raise NotRunning(f"the record in {folder} is damaged ({error}): start the cluster anew") from None
+    if not any(is_same(each) for each in record.processes.values()):
+        raise NotRunning(
+            f"the cluster in {folder} has ended: start it again (rpclab up, or LocalCluster() in a notebook)"
+        )
+    return record
+
+
+def take_over(folder: pathlib.Path) -> None:
+    """Make way for a new cluster: end what is left of the one recorded there. Raises ClusterRunning if somebody else runs it."""
+    try:
+        record = load_record(folder)
+    except NotRunning:
+        return
+    owner = is_same(record.owner)
+    if owner is not None and owner.pid != os.getpid():
+        raise ClusterRunning(
+            f"the cluster in {folder} is already running, started by process {owner.pid}: stop it there (or: rpclab down), "
+            "or give this one another name= or data="
+        )
+    left = [process for each in record.processes.values() if (process := is_same(each)) is not None]
+    if owner is not None:  # this very process: a cell that was run again
+        _end(left)
+    else:  # its parent is dead, so the children are ending by themselves
+        _, left = psutil.wait_procs(left, timeout=_GRACE_S)
+        _end(left)
+    (folder / _FILE).unlink(missing_ok=True)
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.resume()
+            process.terminate()
+    _, left = psutil.wait_procs(processes, timeout=_GRACE_S)
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(left, timeout=_GRACE_S)
+
+
+def owned_by_me() -> dict[str, float]:
+    return identity(os.getpid())
