@@ -1,0 +1,84 @@
+"""What many tests need: a world, small clusters in folders of their own, and the check that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from rpclab.cluster.local import LocalCluster
+from rpclab.world.real import RealWorld
+
+WITHIN_S = 20.0  # how long a condition may take on a slow machine before a test gives up
+
+
+@pytest.fixture
+def world() -> RealWorld:
+    return RealWorld(seed=1)
+
+
+@pytest.fixture
+def start_cluster(tmp_path: pathlib.Path) -> Iterator[Callable[..., LocalCluster]]:
+    """Start a small cluster in a folder of its own; it is stopped at the end of the test."""
+    started: list[LocalCluster] = []
+
+    def start(**options: Any) -> LocalCluster:
+        options = {"servers": 3, "clients": 0, "ports": "free", "data": tmp_path / "data"} | options
+        cluster = LocalCluster(**options)
+        started.append(cluster)
+        return cluster
+
+    yield start
+    for cluster in reversed(started):
+        cluster.stop()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Wait for a condition, with a deadline: no test sleeps and hopes."""
+
+    def wait(condition: Callable[[], object], within_s: float = WITHIN_S, what: str = "the condition") -> None:
+        until = time.monotonic() + within_s
+        pause = threading.Event()
+        while not condition():
+            assert time.monotonic() < until, f"{what} did not come true within {within_s} s"
+            pause.wait(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def make_file(tmp_path: pathlib.Path) -> Callable[..., pathlib.Path]:
+    """Write a file with these contents (or so many random bytes) into a folder of its own."""
+
+    def make(name: str, contents: bytes | int = b"hello") -> pathlib.Path:
+        path = tmp_path / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(contents) if isinstance(contents, int) else contents)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """After all tests no node's process runs, and no thread of ours."""
+    yield
+    left = [process for process in psutil.Process().children(recursive=True) if "rpclab." in " ".join(_command(process))]
+    _, alive = psutil.wait_procs(left, timeout=5)
+    assert not alive, f"processes left behind: {[_command(process) for process in alive]}"
+    threads = [thread.name for thread in threading.enumerate() if "-serves-" in thread.name or thread.name.endswith("-accept")]
+    assert not threads, f"threads left behind: {threads}"
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
