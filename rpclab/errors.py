@@ -14,8 +14,8 @@
     │   ├── DeadlineExceeded     no answer in time                       (effect unknown)
     │   └── TooManyConnections   the peer is at its limit
     ├── ProtocolError
-    │   ├── PacketError          what came is no packet
-    │   ├── MessageError         what came is no JSON-RPC 2.0 message
+    │   ├── PacketError          what came is no packet                  (effect unknown)
+    │   ├── MessageError         what came is no JSON-RPC 2.0 message    (effect unknown)
     │   └── HandshakeError       the peer doesn't know the cluster's secret, or speaks another version
     ├── StorageError
     │   ├── NameRefused          a name that could leave the folder or not exist on every system
@@ -152,6 +152,7 @@ class TooManyConnections(CommunicationError):
 
 class ProtocolError(RpclabError):
     code = 120
+    definite = False
 
 
 class PacketError(ProtocolError):
@@ -164,6 +165,7 @@ class MessageError(ProtocolError):
 
 class HandshakeError(ProtocolError):
     code = 122
+    definite = True
 
 
 class StorageError(RpclabError):
