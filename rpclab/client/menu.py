@@ -8,6 +8,7 @@ from typing import Protocol
 from ..errors import RpclabError
 from ..records import Receipt
 from ..rpc.files import Progress
+from ..text import cells, padded
 from ..world.base import Disk, walk
 
 __all__ = ["converse"]
@@ -65,6 +66,6 @@ def _send(
 def _listing(folder: str, files: dict[str, int]) -> str:
     if not files:
         return f"{folder} is empty: put files there that are to be backed up."
-    width = max(map(len, files))
-    rows = [f"  {name:<{width}}  {size:>12,} bytes" for name, size in files.items()]
+    width = max(map(cells, files))
+    rows = [f"  {padded(name, width)}  {size:>12,} bytes" for name, size in files.items()]
     return "\n".join([f"Files in {folder}:", *rows])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -22,13 +23,14 @@ from ..rpc.handshake import Identity
 from ..rpc.pool import Pool
 from ..running import data_folder, load_secret, new_secret
 from ..study.history import History
+from ..text import bytes_text
 from ..trace import Tracer
 from ..world.real import RealWorld
 from .options import placement_options
 from .process import NodeProcess, identity, wait_until
 from .record import Record, owned_by_me, run_folder, save_record, take_over
 from .remote_client import RemoteClient
-from .tables import Receipts, bytes_text, html_table, text_table
+from .tables import Receipts, html_table, text_table
 
 __all__ = ["LocalCluster"]
 
@@ -46,6 +48,7 @@ class LocalCluster:
     - `data`: the folder with `clients/` and `servers/` (default: the project's `data/`); `name`: a second cluster beside the
       first needs another name and another data folder.
     - `quota_bytes`: what each server may store; `seed` makes random placement repeat; `trace=False` writes no event log.
+    - `fresh`: delete first what the servers stored in earlier runs.
 
     Running the same line again ends the earlier cluster of that name first. Errors: StartFailed, PortInUse (with the words
     of the part that failed), ClusterRunning (another process runs this one), UsageError.
@@ -67,6 +70,7 @@ class LocalCluster:
         quota_bytes: int | None = None,
         seed: int | None = None,
         trace: bool = True,
+        fresh: bool = False,
         start_s: float = 20.0,
     ) -> None:
         _check(servers, clients, replicas, ports, placement)
@@ -87,6 +91,8 @@ class LocalCluster:
             "document_wire": document_wire,
         }
         self._prepare_folder()
+        if fresh:
+            self._empty_servers(servers)
         own = {
             "replicas": str(replicas),
             "replication": replication,
@@ -108,6 +114,17 @@ class LocalCluster:
         self.secret_file = new_secret(self.folder / "secret")
         (self.folder / "events").mkdir()
         self._secret = load_secret(str(self.secret_file))
+
+    def _empty_servers(self, count: int) -> None:
+        """Delete what the servers stored before; raises FolderNotUsable if one of the folders is in use."""
+        for number in range(1, count + 1):
+            folder = self.data / "servers" / f"server{number}"
+            if folder.exists():
+                with contextlib.closing(self._world.disk.lock(str(folder / "lock"))):
+                    shutil.rmtree(folder / "Incoming", ignore_errors=True)
+                    for client in (folder / "Backups").glob("*/"):
+                        shutil.rmtree(client, ignore_errors=True)
+                    (folder / "journal.jsonl").unlink(missing_ok=True)
 
     def _parts(
         self, servers: int, clients: int, ports: str, own: Mapping[str, Any], placing: list[str]

@@ -21,8 +21,9 @@ import psutil
 
 from ..config import Address
 from ..errors import NotRunning, PortInUse, StartFailed
+from ..running import SECRET_VARIABLE
 
-__all__ = ["NodeProcess", "identity", "is_same", "wait_until"]
+__all__ = ["NodeProcess", "identity", "is_same", "new_session", "package_environment", "wait_until"]
 
 _POLL_S = 0.002
 _LOG_TAIL_LINES = 12
@@ -67,8 +68,8 @@ class NodeProcess:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(self._secret),
-                **_new_session(),
+                env={**package_environment(), SECRET_VARIABLE: str(self._secret)},
+                **new_session(),
             )
         self.paused = False
 
@@ -157,7 +158,7 @@ def wait_until(condition: Callable[[], bool], until: float) -> bool:
     return True
 
 
-def _new_session() -> dict[str, Any]:
+def new_session() -> dict[str, Any]:
     """A session of its own: the notebook's interrupt button, or Ctrl-C, is not for the nodes."""
     if os.name == "posix":
         return {"start_new_session": True}
@@ -166,8 +167,9 @@ def _new_session() -> dict[str, Any]:
     }
 
 
-def _environment(secret: pathlib.Path) -> dict[str, str]:
-    environment = {**os.environ, "RPCLAB_SECRET_FILE": str(secret), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+def package_environment() -> dict[str, str]:
+    """The environment for a child that has to find this package, wherever it was imported from."""
+    environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     package = pathlib.Path(__file__).parents[2]
     if str(package) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
         known = environment.get("PYTHONPATH")

@@ -6,22 +6,11 @@ import html
 from collections.abc import Iterable, Sequence
 
 from ..records import Receipt
+from ..text import bytes_text, cells, padded
 
-__all__ = ["Receipts", "bytes_text", "html_table", "text_table"]
+__all__ = ["Receipts", "html_table", "text_table"]
 
 _CELL = "padding:0.2em 0.8em;border-bottom:1px solid rgba(128,128,128,0.35);text-align:"
-
-
-def bytes_text(count: int) -> str:
-    """A number of bytes as people read it: 512 B, 1.5 KiB, 3.2 MiB."""
-    if count < 1024:
-        return f"{count} B"
-    value = float(count)
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        value /= 1024
-        if value < 1024 or unit == "TiB":
-            break
-    return f"{value:,.1f} {unit}"
 
 
 def html_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -42,8 +31,8 @@ def html_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], 
 
 def text_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [list(heads), *map(list, rows)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(heads))]
-    shown = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    widths = [max(cells(line[index]) for line in lines) for index in range(len(heads))]
+    shown = ["  ".join(map(padded, line, widths)).rstrip() for line in lines]
     return "\n".join([title, *shown])
 
 

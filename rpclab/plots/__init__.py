@@ -5,11 +5,10 @@ numbers is in `rpclab.study.measures`.
 """
 
 from .balance import plot_balance, plot_balance_bars
-from .style import bytes_text, save
+from .style import save
 from .traffic import plot_traffic, plot_traffic_matrix, plot_traffic_over_time
 
 __all__ = [
-    "bytes_text",
     "plot_balance",
     "plot_balance_bars",
     "plot_traffic",

@@ -17,7 +17,8 @@ from ..study.measures import (
     gap_over_time,
     stored_bytes_over_time,
 )
-from .style import GREY, bytes_axis, bytes_text, dress, new_axes, node_styles, nothing_yet, seconds_axis
+from ..text import bytes_text
+from .style import GREY, bytes_axis, dress, new_axes, node_styles, nothing_yet, seconds_axis
 
 __all__ = ["plot_balance", "plot_balance_bars"]
 

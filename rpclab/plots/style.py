@@ -20,6 +20,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 
 from ..study.history import natural_order
+from ..text import bytes_text
 
 __all__ = [
     "COPY_STYLES",
@@ -27,7 +28,6 @@ __all__ = [
     "CopyStyle",
     "NodeStyle",
     "bytes_axis",
-    "bytes_text",
     "copy_style",
     "dress",
     "new_axes",
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 GREY = "#7a7a7a"
+LIGHTER_GREY = "#818181"
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 
 _NODE_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
@@ -84,16 +85,6 @@ def _node_style(number: int) -> NodeStyle:
     return NodeStyle(_NODE_COLOURS[number % len(_NODE_COLOURS)], _NODE_LINES[number % len(_NODE_LINES)])
 
 
-def bytes_text(size: float) -> str:
-    """A number of bytes as a person says it: 0 B, 512 KiB, 1.5 MiB."""
-    units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
-    while abs(size) >= 1024 and len(units) > 1:
-        size /= 1024
-        del units[0]
-    unit = units[0]
-    return f"{size:.0f} {unit}" if abs(size) >= 100 else f"{size:.3g} {unit}"
-
-
 class _BinaryLocator(Locator):
     """Ticks at multiples of a power of two, about five of them: 0, 512 KiB, 1 MiB, ..."""
 
@@ -134,6 +125,9 @@ def dress(ax: Axes, title: str, *, pad: float = 8) -> None:
     ax.set_facecolor("none")
     ax.set_title(title, loc="left", pad=pad, color=GREY, fontsize=12, fontweight="bold")
     ax.tick_params(colors=GREY, labelcolor=GREY, labelsize=10)
+    # IPython lays a white (or black) page under a transparent picture whose tick labels are all dark (or all light).
+    # One axis a shade lighter than the middle, one darker: it leaves the picture alone, and nobody sees the difference.
+    ax.tick_params(axis="y", labelcolor=LIGHTER_GREY)
     for name, spine in ax.spines.items():
         spine.set_color(GREY)
         spine.set_visible(name in ("left", "bottom"))

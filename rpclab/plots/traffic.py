@@ -12,7 +12,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from ..study.history import History
 from ..study.measures import Traffic, traffic, traffic_over_time
-from .style import GREY, bytes_axis, bytes_text, copy_style, dress, new_axes, nothing_yet, seconds_axis
+from ..text import bytes_text
+from .style import GREY, bytes_axis, copy_style, dress, new_axes, nothing_yet, seconds_axis
 
 __all__ = ["plot_traffic", "plot_traffic_matrix", "plot_traffic_over_time"]
 

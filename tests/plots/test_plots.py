@@ -21,9 +21,10 @@ from matplotlib.patches import StepPatch
 
 from rpclab import plots
 from rpclab.plots.balance import _LABEL_HEIGHT, _apart
-from rpclab.plots.style import COPY_STYLES, GREY, bytes_text, node_styles
+from rpclab.plots.style import COPY_STYLES, GREY, node_styles
 from rpclab.study.history import History
 from rpclab.study.measures import stored_bytes_over_time, traffic, traffic_over_time
+from rpclab.text import bytes_text
 from rpclab.trace import Event
 
 PLOTS: list[Callable[..., Any]] = [
