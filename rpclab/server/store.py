@@ -12,7 +12,7 @@ in Incoming is renamed now, everything else in Incoming is removed, files that s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from blake3 import blake3
 
@@ -51,7 +51,11 @@ class Store:
         self._disk.make_folder(f"{folder}/Backups")
         self._disk.make_folder(f"{folder}/Incoming")
         self._held = self._disk.lock(f"{folder}/lock")
-        self._recover()
+        try:
+            self._recover()
+        except BaseException:
+            self.close()
+            raise
 
     # ---- what is stored
 
@@ -153,16 +157,19 @@ class Store:
         with self._lock:
             file = self._index.get(client, name)
             self._journal.append(Entry(file, deleted=True))
-            self._remove(file)
+            path = self._path(file)
+            self.forget(path)
             self._index.drop(client, name)
+            self._tidy(path.rpartition("/")[0])
             return file
 
-    def _remove(self, file: FileRecord) -> None:
-        path = self._path(file)
-        self.forget(path)
-        folder = path.rpartition("/")[0]
+    def _tidy(self, folder: str) -> None:
+        """Make a removal in a folder durable, and remove the folder, and those above it, once nothing is in them."""
         while folder != f"{self.folder}/Backups" and not self._disk.list(folder):
-            self.forget(folder)
+            try:
+                self.forget(folder)
+            except StorageError:
+                break  # a person has put something there that is no file of ours, such as a link
             folder = folder.rpartition("/")[0]
         self._disk.sync_folder(folder)
 
@@ -179,19 +186,21 @@ class Store:
         for entry in entries:
             history.setdefault((entry.file.client, entry.file.name), []).append(entry)
         waiting = {entry.name for entry in self._disk.list(f"{self.folder}/Incoming")}
+        lying = dict(walk(self._disk, f"{self.folder}/Backups"))
         for noted in history.values():
-            self._finish(noted[-1], waiting)
+            self._finish(noted[-1], waiting, lying)
         for name in waiting:
             self.forget(f"{self.folder}/Incoming/{name}")
-        changed = self._match_disk(history)
+        changed, disowned = self._match_disk(history)
         if changed or self._journal.damaged or len(entries) > 2 * len(self._index) + 64:
-            self._journal.rewrite(self._index)
+            self._journal.rewrite([*self._index, *disowned])
 
-    def _finish(self, entry: Entry, waiting: set[str]) -> None:
+    def _finish(self, entry: Entry, waiting: set[str], lying: Mapping[str, int]) -> None:
         """Do what the journal says was begun: the last rename or removal of one file."""
         path = self._path(entry.file)
         if entry.deleted:
-            self.forget(path)
+            if file_key(entry.file.client, entry.file.name) in lying:  # else a folder may have its name by now
+                self.forget(path)
         elif entry.incoming in waiting:
             waiting.remove(entry.incoming)
             folder = path.rpartition("/")[0]
@@ -199,9 +208,11 @@ class Store:
             self._disk.rename(f"{self.folder}/Incoming/{entry.incoming}", path)
             self._disk.sync_folder(folder)
 
-    def _match_disk(self, history: dict[tuple[str, str], list[Entry]]) -> bool:
-        """Fill the index with what lies on the disk; True if the journal said otherwise."""
+    def _match_disk(self, history: dict[tuple[str, str], list[Entry]]) -> tuple[bool, list[FileRecord]]:
+        """Fill the index with what lies on the disk. Returns whether the journal said otherwise, and what it says of files
+        that somebody changed: it must go on saying so, or they would be taken in as new at the next start."""
         changed = False
+        disowned: list[FileRecord] = []
         for path, size in walk(self._disk, f"{self.folder}/Backups"):
             client, _, name = path.partition("/")
             if not name:
@@ -211,10 +222,12 @@ class Store:
             changed |= not noted or file is not noted[-1]
             if file is not None:
                 self._index.put(file)
+            elif noted:
+                disowned.append(noted[-1])
         missing = [entries[-1].file for entries in history.values() if not entries[-1].deleted]
         for file in missing:
             self._say(f"{file_key(file.client, file.name)} should be stored here but is gone from the disk")
-        return changed or bool(missing)
+        return changed or bool(missing), disowned
 
     def _recognise(self, client: str, name: str, size: int, noted: list[FileRecord]) -> FileRecord | None:
         """Which of the versions in the journal this file is: by its size, and by its digest where that leaves a doubt."""
@@ -272,11 +285,12 @@ class Incoming:
 
     def write(self, pieces: Sequence[memoryview]) -> None:
         """Errors: DiskFull, StorageError, and QuotaExceeded when more comes than was announced."""
-        self._written += sum(map(len, pieces))
+        count = sum(map(len, pieces))
         if self.size < 0:
-            self._store.announce(self.client, self.name, sum(map(len, pieces)))
-        elif self._written > self.size:
+            self._store.announce(self.client, self.name, count)
+        elif self._written + count > self.size:
             raise StorageError(f"{self.name} was announced with {self.size:,} bytes, more than that came")
+        self._written += count
         self._writer.write(pieces)
 
     def commit(self, digest: str) -> FileRecord:
