@@ -145,12 +145,24 @@ class Store:
         self._disk.make_folder(folder)
         try:
             self._journal.append(Entry(file, incoming))
-            self._disk.rename(f"{self.folder}/Incoming/{incoming}", path)
+            self._rename(incoming, path)
         except RpclabError:
             self._journal.append(Entry(old) if old else Entry(file, deleted=True))
             raise
         self._index.put(file)
         self._disk.sync_folder(folder)
+
+    def _rename(self, incoming: str, path: str) -> None:
+        """Rename a file over its name; an empty folder, left there when its removal failed, makes way."""
+        source = f"{self.folder}/Incoming/{incoming}"
+        try:
+            self._disk.rename(source, path)
+        except StorageError:
+            folder, _, name = path.rpartition("/")
+            if not any(entry.is_folder and entry.name == name for entry in self._disk.list(folder)):
+                raise
+            self._disk.remove(path)
+            self._disk.rename(source, path)
 
     def delete(self, client: str, name: str) -> FileRecord:
         """Remove a file for good. Errors: NoSuchFile."""
@@ -205,7 +217,7 @@ class Store:
             waiting.remove(entry.incoming)
             folder = path.rpartition("/")[0]
             self._disk.make_folder(folder)
-            self._disk.rename(f"{self.folder}/Incoming/{entry.incoming}", path)
+            self._rename(entry.incoming, path)
             self._disk.sync_folder(folder)
 
     def _match_disk(self, history: dict[tuple[str, str], list[Entry]]) -> tuple[bool, list[FileRecord]]:
