@@ -1,0 +1,202 @@
+"""`rpclab demo`, and so `make demo`: the whole system once, on real files, with everything that it says checked."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import pathlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from ..cluster.local import LocalCluster
+from ..cluster.remote_client import RemoteClient
+from ..config import address_text
+from ..errors import FolderNotUsable, TooFewCopies, UsageError
+from ..records import Receipt
+from ..rpc.files import Progress
+from ..running import data_folder
+from ..text import bytes_text
+from .outcomes import Outcome, each, exit_of, report_problems
+from .output import Exit, Output, counted, json_option
+from .reach import refuse_shared_data
+from .samples import has_files, make_samples
+
+__all__ = ["demo"]
+
+_REPLICAS = 2
+_File = tuple[RemoteClient, str, int]
+"""A file of a client that is to be backed up: its client, name and bytes."""
+
+
+@click.command()
+@click.option("--out", "pictures", metavar="DIR", default="out", help="where the two pictures go [out]")
+@click.option("--data", metavar="DIR", help="folder with clients/ and servers/ [$RPCLAB_DATA, or data/ here or above]")
+@json_option
+def demo(out: Output, pictures: str, data: str | None) -> int:
+    """Run the whole system once: back up, restore, kill a server, restore again, compare.
+
+    A manager, three servers and two clients start as processes. Every file of data/clients/ is backed up to two servers and
+    restored. One server is ended with kill -9, and every file is restored again from the other copies. Exit status 0 only if
+    every restored file is equal, byte for byte.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError("the demo draws pictures, and matplotlib is not installed: pip install 'rpclab[plots]'")
+    folder = data_folder(data)
+    refuse_shared_data(folder)
+    if not has_files(folder):
+        out.line(f"No files in {folder}/clients yet: {counted(make_samples(folder), 'sample file')} made there.\n")
+    return Demo(out, folder, pathlib.Path(pictures)).run()
+
+
+class Demo:
+    """The steps, in order, and what came of them."""
+
+    def __init__(self, out: Output, data: str, pictures: pathlib.Path) -> None:
+        self._out, self._data, self._pictures = out, data, pictures
+        self._began = time.monotonic()
+        self._steps = 0
+        self._outcomes: list[Outcome] = []
+        self._facts: dict[str, Any] = {"data": data}
+
+    def run(self) -> int:
+        """Returns the exit status."""
+        with self._step("a manager, 3 servers and 2 clients started, each a process"):
+            cluster = LocalCluster(servers=3, clients=2, replicas=_REPLICAS, ports="free", data=self._data, name="demo")
+        with cluster, tempfile.TemporaryDirectory(prefix="rpclab-demo-") as empty:
+            self._out.table(["part", "address"], [[part, address_text(at)] for part, at in cluster.addresses.items()])
+            files = [(client, name, size) for client in cluster.clients.values() for name, size in client.files.items()]
+            self._back_up(cluster, files)
+            self._restore(files, pathlib.Path(empty, "all-servers"), "restored into an empty folder", gone=None)
+            gone = self._kill(cluster)
+            self._restore(files, pathlib.Path(empty, "one-gone"), f"restored again, without {gone}", gone=gone)
+            self._draw(cluster)
+        return self._conclude(files, gone)
+
+    @contextlib.contextmanager
+    def _step(self, done: str) -> Iterator[None]:
+        """Number a step, and say what was done and how long it took."""
+        self._steps += 1
+        began = time.monotonic()
+        yield
+        self._out.line(f"\n{self._steps}. {done[:1].upper()}{done[1:]} ({time.monotonic() - began:.1f} s)")
+
+    def _each(self, doing: str, files: list[_File], act: Callable[[_File, Progress], Outcome]) -> list[Outcome]:
+        outcomes = each(self._out, doing, files, lambda file: (file[0].name, file[1], file[2]), act)
+        self._outcomes += outcomes
+        return outcomes
+
+    # ---- the steps
+
+    def _back_up(self, cluster: LocalCluster, files: list[_File]) -> None:
+        with self._step(f"{counted(len(files), 'file')} backed up, each to {_REPLICAS} servers"):
+            outcomes = self._each("backing up", files, _back_up)
+        rows = [
+            [each.name, each.client, bytes_text(each.size or 0), ", ".join(each.servers or [each.state]), (each.digest or "")[:10]]
+            for each in outcomes
+        ]
+        self._out.table(["file", "client", "size", "servers", "digest"], rows, right=["size"])
+        stored = self._facts["stored_bytes"] = cluster.stored_bytes()
+        self._facts["files"] = outcomes
+        self._out.line("\nStored on each server:")
+        most = max([1, *stored.values()])
+        for server, size in stored.items():
+            self._out.line(f"  {server}  {'#' * round(40 * size / most):<40}  {bytes_text(size):>10}")
+
+    def _restore(self, files: list[_File], folder: pathlib.Path, done: str, *, gone: str | None) -> None:
+        with self._step(f"{counted(len(files), 'file')} {done}, and compared byte for byte"):
+            outcomes = self._each("restoring", files, lambda file, progress: _restore(file, folder, gone, progress))
+        equal = sum(outcome.state == "equal" for outcome in outcomes)
+        self._facts.setdefault("equal", []).append(equal)
+        self._out.line(f"   {equal} of {counted(len(files), 'file')} equal")
+
+    def _kill(self, cluster: LocalCluster) -> str:
+        """End the server that stores the most, so that it is missed."""
+        stored = cluster.stored_bytes()
+        gone = max(stored, key=lambda server: stored[server])
+        process = cluster.processes()[gone]
+        with self._step(f"kill -9 {process}: {gone} is gone, with {bytes_text(stored[gone])}"):
+            cluster.kill(gone)
+        self._facts["killed"] = gone
+        return gone
+
+    def _draw(self, cluster: LocalCluster) -> None:
+        paths = [self._pictures / "balance.png", self._pictures / "traffic.png"]
+        with self._step(f"two pictures of this run drawn: {paths[0]} and {paths[1]}"):
+            import matplotlib as mpl
+
+            mpl.use("agg")  # no window, whatever screen there is
+            from .. import plots
+
+            try:
+                self._pictures.mkdir(parents=True, exist_ok=True)
+                history = cluster.history
+                plots.save(plots.plot_balance(history), paths[0], background="white")
+                plots.save(plots.plot_traffic(history), paths[1], background="white")
+            except OSError as error:
+                raise FolderNotUsable(f"the pictures cannot be written to {self._pictures}: {error.strerror}") from None
+        self._facts["pictures"] = [str(path) for path in paths]
+
+    def _conclude(self, files: list[_File], gone: str) -> int:
+        """The last line: what was verified, or that it was not."""
+        state = exit_of(self._outcomes)
+        seconds = time.monotonic() - self._began
+        size = sum(size for _, _, size in files)
+        report_problems(self._out, self._outcomes)
+        self._out.document(state, **self._facts, seconds=round(seconds, 2), problems=_wrong(self._outcomes))
+        said = f"{counted(len(files), 'file')}, {size:,} bytes, {_REPLICAS} copies each"
+        if state == Exit.ALL_HELD:
+            self._out.line(f"\nVerified: {said}; equal after a restore and after kill -9 ({seconds:.1f} s).")
+        else:
+            wrong = len({(outcome.client, outcome.name) for outcome in _wrong(self._outcomes)})
+            self._out.line(f"\nNOT verified: {counted(wrong, 'file')} of {said}; which, and why, is said above.")
+        return state
+
+
+def _wrong(outcomes: list[Outcome]) -> list[Outcome]:
+    return [outcome for outcome in outcomes if exit_of([outcome]) != Exit.ALL_HELD]
+
+
+def _back_up(file: _File, progress: Progress) -> Outcome:
+    client, name, _ = file
+    state = "stored"
+    try:
+        receipt = client.backup(name, progress=progress)
+    except TooFewCopies as error:
+        assert isinstance(error.receipt, Receipt)
+        receipt, state = error.receipt, "too few copies"
+    stored = receipt.file
+    return Outcome(
+        client=stored.client,
+        name=stored.name,
+        state=state,
+        size=stored.size,
+        digest=stored.digest,
+        servers=receipt.servers,
+        wanted=receipt.wanted,
+        problems=[f"only {receipt.copies} of {receipt.wanted} copies", *receipt.problems] if state != "stored" else [],
+    )
+
+
+def _restore(file: _File, folder: pathlib.Path, gone: str | None, progress: Progress) -> Outcome:
+    """Restore a file and compare it with the one in the client's folder."""
+    client, name, size = file
+    restored = client.restore(name, folder / client.name, progress=progress)
+    problems = []
+    if restored.server == gone:
+        problems.append(f"came from {gone}, which was killed")
+    if not _equal(client.folder / name, pathlib.Path(restored.path)):
+        problems.append(f"what came back from {restored.server} is not equal to {client.folder / name}")
+    state = "failed" if problems else "equal"
+    return Outcome(client=client.name, name=name, state=state, size=size, servers=[restored.server], problems=problems)
+
+
+def _equal(one: pathlib.Path, other: pathlib.Path) -> bool:
+    with open(one, "rb") as first, open(other, "rb") as second:
+        while block := first.read(1 << 20):
+            if second.read(len(block)) != block:
+                return False
+        return not second.read(1)

@@ -1,0 +1,201 @@
+"""`rpclab backup` and `rpclab restore`: files and whole folders to the servers, and back."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from ..client.session import Client
+from ..text import bytes_text
+from ..errors import NoSuchFile, TooFewCopies, UsageError
+from ..records import Location, Receipt
+from ..rpc.files import Progress
+from .outcomes import Outcome, each, exit_of, locate, report_problems
+from .output import Exit, Output, counted, json_option
+from .reach import Reach, reach_options
+
+__all__ = ["backup", "restore"]
+
+
+class Source(NamedTuple):
+    """A file that is to be backed up."""
+
+    path: str
+    name: str
+    size: int
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=pathlib.Path))
+@click.option("--as", "client", metavar="CLIENT", default="client1", help="the client whose files these are [client1]")
+@click.option("--replicas", type=click.IntRange(1), help="copies of each file [the cluster's]")
+@click.option("--replication", type=click.Choice(["after", "pipeline"]), help="when copies are made [the cluster's]")
+@click.option("--acknowledge", type=click.Choice(["all", "primary"]), help="which copies are waited for [the cluster's]")
+@click.option("--contents", is_flag=True, help="leave a folder's own name out of the names of its files")
+@reach_options
+@json_option
+def backup(out: Output, reach: Reach, paths: Sequence[pathlib.Path], client: str, contents: bool, **wish: Any) -> int:
+    """Back up files, and folders with all below them.
+
+    A file is stored under its own name. A folder's files are stored under names that begin with the folder's name
+    (`rpclab backup photos` stores `photos/2024/sea.jpg`); with --contents, without it (`2024/sea.jpg`). Symbolic links and
+    empty folders are left out.
+    """
+    sources, left_out = _sources(paths, contents)
+    with reach.session(client, traced=True) as session:
+        outcomes = each(
+            out,
+            "backing up",
+            sources,
+            lambda source: (client, source.name, source.size),
+            lambda source, progress: _back_up(session, source, wish, progress),
+        )
+    state = exit_of(outcomes)
+    out.document(state, client=client, files=outcomes, left_out=left_out)
+    out.table(["file", "size", "copies", "servers", "digest"], map(_backup_row, outcomes), right=["size", "copies"])
+    held = [outcome for outcome in outcomes if outcome.state != "failed"]
+    out.line(f"{out.sizes(len(held), sum(outcome.size or 0 for outcome in held))} of {client} backed up.")
+    if left_out:
+        out.problem(f"{counted(len(left_out), 'link or special file')} left out: {', '.join(left_out[:3])}")
+    report_problems(out, outcomes)
+    return state
+
+
+def _back_up(session: Client, source: Source, wish: dict[str, Any], progress: Progress) -> Outcome:
+    state = "stored"
+    try:
+        receipt = session.backup(source.path, source.name, **wish, progress=progress)
+    except TooFewCopies as error:
+        assert isinstance(error.receipt, Receipt)
+        receipt, state = error.receipt, "too few copies"
+    file = receipt.file
+    return Outcome(
+        client=file.client,
+        name=file.name,
+        state=state,
+        size=file.size,
+        digest=file.digest,
+        version=file.version,
+        path=source.path,
+        servers=receipt.servers,
+        wanted=receipt.wanted,
+        problems=_reasons(receipt) if state != "stored" else [],
+    )
+
+
+def _reasons(receipt: Receipt) -> list[str]:
+    why = receipt.problems or ["no other server is connected, or has room"]
+    return [f"only {receipt.copies} of {receipt.wanted} copies", *why]
+
+
+def _backup_row(outcome: Outcome) -> list[str]:
+    size = bytes_text(outcome.size or 0)
+    if outcome.servers is None:
+        return [outcome.name, size, "", outcome.state, ""]
+    copies = f"{len(outcome.servers)} of {outcome.wanted}"
+    return [outcome.name, size, copies, ", ".join(outcome.servers), (outcome.digest or "")[:12]]
+
+
+# ---- what is to be backed up
+
+
+def _sources(paths: Sequence[pathlib.Path], contents: bool) -> tuple[list[Source], list[str]]:
+    """The files that the paths stand for, and the paths that are no files. Errors: NoSuchFile, UsageError."""
+    sources: dict[str, Source] = {}
+    left_out: list[str] = []
+    for path in paths:
+        try:
+            for source in _below(path, contents, left_out):
+                other = sources.setdefault(source.name, source)
+                if not os.path.samefile(other.path, source.path):
+                    raise UsageError(
+                        f"{other.path} and {source.path} would both be stored as {source.name!r}: "
+                        "back them up as two clients (--as), or the folder that they are in"
+                    )
+        except OSError as error:
+            reason = f"cannot read {error.filename or path}: {error.strerror}"
+            raise NoSuchFile(f"{reason}; nothing was backed up") from None
+    return list(sources.values()), left_out
+
+
+def _below(path: pathlib.Path, contents: bool, left_out: list[str]) -> Iterator[Source]:
+    if not path.is_dir():
+        yield Source(str(path), path.name, path.stat().st_size)
+        return
+    top = "" if contents else f"{path.resolve().name}/".lstrip("/")
+    for folder, folders, files in os.walk(path, onerror=_raise):
+        folders.sort()
+        for name in sorted([*files, *(each for each in folders if os.path.islink(os.path.join(folder, each)))]):
+            whole = pathlib.Path(folder, name)
+            state = whole.lstat()
+            if stat.S_ISREG(state.st_mode):
+                yield Source(str(whole), top + whole.relative_to(path).as_posix(), state.st_size)
+            else:
+                left_out.append(str(whole))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+# ---- restoring
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--client", metavar="CLIENT", default="client1", help="whose files [client1]")
+@click.option("--all", "everybody", is_flag=True, help="all files of every client, into DIR/CLIENT/")
+@click.option("--to", "folder", metavar="DIR", default="restored", help="the folder to write into [restored]")
+@reach_options
+@json_option
+def restore(out: Output, reach: Reach, names: Sequence[str], client: str, everybody: bool, folder: str) -> int:
+    """Write stored files back: those named, those in a folder that is named, or all of the client's.
+
+    A file that is already there under its name is replaced, whole and at once. The exit status is 0 only if every byte
+    is what was backed up.
+    """
+    if names and everybody:
+        raise UsageError("--all restores everything: leave the names away")
+    with reach.session(client, traced=True) as session:
+        if names:
+            locations = locate(session, names, client)
+        else:
+            locations = list(session.list_files(None if everybody else client))
+        outcomes = each(
+            out,
+            "restoring",
+            locations,
+            lambda location: (location.file.client, location.file.name, location.file.size),
+            lambda location, progress: _restore(session, location, folder, everybody, progress),
+        )
+    if not outcomes:
+        out.problem(f"nothing is backed up{'' if everybody else f' for {client}'}: rpclab ls shows what there is")
+    state = exit_of(outcomes) if outcomes else Exit.FAILED
+    out.document(state, folder=folder, files=outcomes)
+    rows = [[each.name, each.client, bytes_text(each.size or 0), ", ".join(each.servers or [each.state])] for each in outcomes]
+    out.table(["file", "client", "size", "from"], rows, right=["size"])
+    held = [outcome for outcome in outcomes if outcome.state == "restored"]
+    out.line(f"{out.sizes(len(held), sum(outcome.size or 0 for outcome in held))} restored into {folder}.")
+    report_problems(out, outcomes)
+    return state
+
+
+def _restore(session: Client, location: Location, folder: str, everybody: bool, progress: Progress) -> Outcome:
+    target = f"{folder}/{location.file.client}" if everybody else folder
+    restored = session.restore(location.file.name, target, client=location.file.client, progress=progress)
+    return Outcome(
+        client=restored.file.client,
+        name=restored.file.name,
+        state="restored",
+        size=restored.file.size,
+        digest=restored.file.digest,
+        version=restored.file.version,
+        path=restored.path,
+        servers=[restored.server],
+        problems=[f"passed over {problem}" for problem in restored.problems],
+    )

@@ -1,0 +1,91 @@
+"""What `rpclab up` and `rpclab status` show of a running cluster: its parts, and whether they run."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import psutil
+
+from ..cluster.process import is_same
+from ..cluster.record import Record, load_record
+from ..text import bytes_text
+from ..config import Limits, address_text
+from ..errors import RpclabError
+from ..records import ServerRecord
+from .output import Exit, Output
+from .reach import Reach
+
+__all__ = ["show_parts", "states"]
+
+_LOOK = Limits(call_s=2.0, connect_s=2.0, handshake_s=2.0)  # a paused manager must not hold `status` up for long
+
+
+
+def states(record: Record) -> dict[str, str]:
+    """Every part of a cluster: running, paused or stopped."""
+    states = {}
+    for part in {**record.addresses, **record.processes}:
+        process = is_same(record.processes[part]) if part in record.processes else None
+        paused = False
+        with contextlib.suppress(psutil.Error):
+            paused = process is not None and process.status() == psutil.STATUS_STOPPED
+        states[part] = "stopped" if process is None else "paused" if paused else "running"
+    return states
+
+
+def _parts(reach: Reach, known: dict[str, ServerRecord]) -> list[dict[str, Any]]:
+    """The parts with all that is known of them, for JSON."""
+    if reach.manager is not None:
+        states = dict.fromkeys(["manager", *known], "running")
+        addresses = {"manager": reach.address(), **{node: server.address for node, server in known.items()}}
+        processes: dict[str, dict[str, float]] = {}
+    else:
+        record = load_record(reach.folder)
+        states, addresses, processes = states(record), record.addresses, record.processes
+    parts = []
+    for part, state in states.items():
+        server = known.get(part)
+        facts: dict[str, Any] = {
+            "part": part,
+            "address": address_text(addresses[part]) if part in addresses else None,
+            "state": state,
+            "process": int(processes[part]["pid"]) if part in processes else None,
+        }
+        if server is not None:
+            facts |= {"files": server.files, "stored_bytes": server.stored_bytes, "quota_bytes": server.quota_bytes}
+        parts.append(facts)
+    return parts
+
+
+def show_parts(out: Output, reach: Reach) -> int:
+    """The table of parts; the status is 3 if the manager doesn't answer, 1 if another part doesn't run."""
+    problem: RpclabError | None = None
+    known: dict[str, ServerRecord] = {}
+    settings: dict[str, Any] = {}
+    reach.address()  # before anything else: does one run?
+    try:
+        with reach.session("looking", limits=_LOOK) as session:
+            known = {server.node: server for server in session.list_servers()}
+            settings = dict(session.manager.getSettings())
+    except RpclabError as error:
+        if reach.manager is not None:
+            raise
+        problem = error
+    parts = _parts(reach, known)
+    state = Exit.ALL_HELD if all(part["state"] == "running" for part in parts) else Exit.FAILED
+    state = Exit.UNREACHABLE if problem is not None else state
+    where = {} if reach.manager is not None else {"name": reach.name, "data": reach.data}
+    out.document(state, **where, settings=settings, parts=parts)
+    chosen = ", ".join(f"{key} {value}" for key, value in settings.items())
+    out.line(f"Cluster {reach.name} on {reach.data}" if where else f"The cluster of the manager at {reach.manager}")
+    out.line(f"{chosen}\n" if chosen else "")
+    rows = [[part["part"], part["address"] or "", part["state"], *_figures(part)] for part in parts]
+    out.table(["part", "address", "state", "files", "stored"], rows, right=["files", "stored"])
+    if problem is not None:
+        out.problem(f"the manager does not answer: {problem}")
+    return state
+
+
+def _figures(part: dict[str, Any]) -> list[str]:
+    return [f"{part['files']:,}", bytes_text(part["stored_bytes"])] if "files" in part else ["", ""]
