@@ -17,6 +17,7 @@ __all__ = [
     "Limits",
     "address_from_text",
     "address_text",
+    "is_loopback",
 ]
 
 Address = tuple[str, int]
@@ -57,6 +58,11 @@ class Limits:
 def address_text(address: Address) -> str:
     """An address as `IP:PORT`, the key that the description uses."""
     return f"{address[0]}:{address[1]}"
+
+
+def is_loopback(address: Address) -> bool:
+    """Whether only this machine can be at that address."""
+    return address[0].startswith(("127.", "localhost")) or address[0] == "::1"
 
 
 def address_from_text(text: str, *, default_port: int = MANAGER_PORT) -> Address:

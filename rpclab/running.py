@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
-from .config import SECRET_BYTES, Address, Limits, address_from_text
+from .config import SECRET_BYTES, Address, Limits, address_from_text, is_loopback
 from .errors import FolderNotUsable, RpclabError, UsageError
 from .names import check_client
 from .rpc.handshake import Identity, Role
@@ -25,6 +25,7 @@ from .trace import Tracer
 from .world.real import RealWorld
 
 __all__ = [
+    "SECRET_VARIABLE",
     "Node",
     "Running",
     "data_folder",
@@ -68,7 +69,7 @@ class Running:
 
     def serve(self, node: Node, address: Address, **facts: object) -> int:
         """Start the node, say that it is ready, run until told to stop, stop it cleanly. Returns the exit status."""
-        if not (self.options.insecure or address[0].startswith(("127.", "localhost", "::1"))):
+        if not (self.options.insecure or is_loopback(address)):
             raise UsageError(
                 f"{address[0]} can be reached from other machines, and what is sent is not encrypted: "
                 "listen on 127.0.0.1, or say --insecure if you trust everybody on this network"

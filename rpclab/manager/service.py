@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import Address, Limits, address_text
+from ..config import Address, Limits, address_text, is_loopback
 from ..errors import NotAllowed, UsageError
 from ..names import check_client, check_name
 from ..records import FileRecord, Location, Placement, ServerRecord, file_key, pages
@@ -310,7 +310,7 @@ class Manager:
             self._tracer.event("placed", file=file, bytes=size, detail=detail)
 
     def _converse_document(self, channel: Channel) -> None:
-        if not document.is_loopback(channel.stream.peer):
+        if not is_loopback(channel.stream.peer):
             raise NotAllowed("the document's wire is for loopback only")
         document.converse(channel, self._document_registry(), self._tracer, self._say, shown=self._show)
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from ..config import PACKET_BYTES, Address, Limits, address_text
-from ..errors import ConnectionLost, MessageError, RpclabError, UsageError
+from ..config import PACKET_BYTES, Address, Limits, address_text, is_loopback
+from ..errors import ConnectionLost, MessageError, RpclabError, UsageError, error_text
 from ..trace import Tracer
 from ..world.base import Reader, Stream, World
 from .channel import Channel
@@ -48,7 +48,6 @@ BACKUP = "backup"
 CLIENT = "document"  # the folder of files whose sender has no name: this wire knows none
 FILENAME_RECEIVED = "Filename received."
 FILE_RECEIVED = "File received successfully!"
-_IS_LOOPBACK = ("127.", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,6 @@ def decode_request(data: bytes) -> DocumentRequest:
     )
 
 
-def is_loopback(address: Address) -> bool:
-    return address[0].startswith(_IS_LOOPBACK)
-
-
 # ---- answering
 
 
@@ -104,16 +99,14 @@ def converse(
                 if request.name == "sendFilename" and on_file is not None:
                     on_file(channel, request)
                     continue
-                reply = registry.invoke(call, request.name, request.kwargs or request.args)
+                reply = registry.invoke(call, request.name, request.args, request.kwargs)
                 check_json(reply)
             except ConnectionLost:
                 raise
             except Exception as error:  # on this wire a caller gets an exception's text, whatever it is
-                tracer.event(
-                    "failed", detail={"error": type(error).__name__, "message": str(error), "wire": "document"}
-                )
-                say(f"{call.peer.node} (document wire): {type(error).__name__}: {error}")
-                reply = str(error)
+                kind, reply = type(error).__name__, error_text(error)
+                tracer.event("failed", detail={"error": kind, "message": reply, "wire": "document"})
+                say(f"{call.peer.node} (document wire): {kind}: {reply}")
             send_reply(channel, tracer, reply)
     finally:
         for function in reversed(call.at_end):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..config import Address, Limits
-from ..errors import ConnectFailed, ConnectionLost, RpclabError, TooManyConnections
+from ..config import Address, Limits, is_loopback
+from ..errors import ConnectFailed, ConnectionLost, PacketError, RpclabError, TooManyConnections, error_text
 from ..trace import Tracer
 from ..world.base import Listening, Stream, Task, World
-from . import packets
+from . import messages
 from .channel import Channel
 from .connection import Connection, Stage, accept_connection
 from .handshake import Identity
@@ -24,6 +24,7 @@ DocumentHandler = Callable[[Channel], None]
 """Talks to a program of the document's own wire until it goes away."""
 
 _DOCUMENT_FIRST_BYTE = ord("[")
+_LAST_WORD_S = 0.1  # to tell a stranger that there is no room; meanwhile nobody else is accepted
 
 
 class Listener:
@@ -100,17 +101,23 @@ class Listener:
             if room:
                 self._open[stream] = None
                 name = f"{self.identity.node}-serves-{stream.peer[1]}"
-                self._open[stream] = self.world.tasks.spawn(lambda: self._serve(stream), name)
+                try:
+                    self._open[stream] = self.world.tasks.spawn(lambda: self._serve(stream), name)
+                except RuntimeError:  # the system gives no more threads
+                    del self._open[stream]
+                    room = False
         if not room:
             self._turn_away(stream)
 
     def _turn_away(self, stream: Stream) -> None:
         error = TooManyConnections(
-            f"{self.identity.node} serves {self.limits.connections} connections, its limit: try again later"
+            f"{self.identity.node} can serve no more than {len(self._open)} connections now: try again later"
         )
         self.tracer.event("refused", detail={"error": "TooManyConnections", "message": error.message})
+        refusal = bytearray()
         try:
-            stream.send([packets.packet(packets.ABORT, error.message.encode())], self.world.clock.now() + 0.1)
+            messages.encode(messages.failure(None, error), refusal)
+            stream.send([refusal], self.world.clock.now() + _LAST_WORD_S)
         except RpclabError as problem:
             self._say(f"could not tell a stranger that there is no room: {problem}")
         stream.close()
@@ -120,7 +127,7 @@ class Listener:
     def _serve(self, stream: Stream) -> None:
         channel = Channel(self.world, stream, self.limits)
         try:
-            first = channel.first_byte(self.world.clock.now() + self.limits.handshake_s)
+            first = channel.first_byte(self._first_deadline(stream))
             if first == _DOCUMENT_FIRST_BYTE and self._document is not None:
                 self._document(channel)
             elif first is not None:
@@ -132,13 +139,19 @@ class Listener:
         except RpclabError as error:
             self._refused(stream, error)
         except Exception as error:  # the task's outermost edge: one connection's fault must not end the node
-            self.tracer.event("failed", detail={"error": type(error).__name__, "message": str(error)})
+            self.tracer.event("failed", detail={"error": type(error).__name__, "message": error_text(error)})
             self._say(f"a fault in {self.identity.node} itself, please report it: {_where(error)}")
         finally:
             stream.close()
             with self._lock:
                 self._open.pop(stream, None)
                 self._busy.discard(stream)
+
+    def _first_deadline(self, stream: Stream) -> float | None:
+        """A program of the document's wire may connect and then wait for its person; nobody else has a reason to."""
+        if self._document is not None and is_loopback(stream.peer):
+            return None
+        return self.world.clock.now() + self.limits.handshake_s
 
     def _refused(self, stream: Stream, error: RpclabError) -> None:
         if self._stopping:
@@ -162,6 +175,11 @@ class Listener:
                 self._answer(call, connection, request)
                 with self._lock:
                     self._busy.discard(connection.channel.stream)
+                    if self._stopping:
+                        return
+        except PacketError as error:
+            connection.abort(error.message)
+            raise
         except ConnectionLost as error:
             if not self._stopping:
                 self._say(f"{connection.peer.node} went away: {error.message}")
@@ -191,7 +209,7 @@ class Listener:
             "failed",
             peer=connection.peer.node,
             method=method[:100],
-            detail={"error": kind, "message": str(error)[:1000]},
+            detail={"error": kind, "message": error_text(error)[:1000]},
         )
         if not isinstance(error, RpclabError):
             self._say(f"{method[:100]} raised {_where(error)}")
@@ -203,7 +221,7 @@ def _where(error: Exception) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{type(error).__name__}: {error_text(error)}{place}"
 
 
 def _shown(params: object) -> str:

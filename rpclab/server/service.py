@@ -9,7 +9,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from ..config import Address, Limits
+from ..config import Address, Limits, is_loopback
 from ..errors import CommunicationError, NotAllowed, PacketError, RpclabError, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import FileRecord, Receipt, ServerRecord, file_key, pages
@@ -290,7 +290,7 @@ class Server:
     # ---- the document's wire
 
     def _converse_document(self, channel: Channel) -> None:
-        if not document.is_loopback(channel.stream.peer):
+        if not is_loopback(channel.stream.peer):
             raise NotAllowed("the document's wire is for loopback only")
         registry = Registry()
         for name in ("string", "sendPath"):

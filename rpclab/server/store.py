@@ -201,7 +201,7 @@ class Store:
         lying = dict(walk(self._disk, f"{self.folder}/Backups"))
         for noted in history.values():
             self._finish(noted[-1], waiting, lying)
-        for name in waiting:
+        for name in sorted(waiting):
             self.forget(f"{self.folder}/Incoming/{name}")
         changed, disowned = self._match_disk(history)
         if changed or self._journal.damaged or len(entries) > 2 * len(self._index) + 64:
