@@ -40,6 +40,7 @@ class StepDisk:
             raise PowerGone
         if len(self.steps) == self._fail_at and self._error is not None:
             self.failed = self.steps[-1]
+            halfway()
             raise self._error(self.failed)
 
     def let_go(self) -> None:
@@ -97,7 +98,7 @@ class StepDisk:
 
 
 class StepWriter:
-    """A file whose writes and syncs are steps; the write that the process dies in is half done."""
+    """A file whose writes and syncs are steps; a write that fails, or that the process dies in, is half done."""
 
     def __init__(self, disk: StepDisk, path: str, writer: Writer) -> None:
         self._disk, self._path, self._writer = disk, path, writer

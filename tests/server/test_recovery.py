@@ -214,3 +214,19 @@ def test_a_failure_before_the_rename_keeps_the_old_version(
     assert stored(store) == {"a": b"old"}
     store.close()
     assert look(folder) == {"a": b"old"}
+
+
+def test_an_upload_that_failed_is_not_stored_by_the_next_start(
+    step_world: Callable[..., Any], power_gone: type[BaseException], new_folder: Callable[[], str]
+) -> None:
+    """The rename fails, and the process dies before it has removed the file in Incoming that the journal names."""
+    folder, world = new_folder(), step_world(error=lambda at: StorageError(f"failed: {at}"))
+    store = Store(world, folder)
+    do(store, "put", "a", b"old")
+    world.steps._fail_at = len(world.steps.steps) + 6
+    world.steps._die_at = world.steps._fail_at + 3
+    with pytest.raises(power_gone):
+        do(store, "put", "a", b"new, and refused")
+    assert (world.steps.failed, world.steps.steps[-1]) == ("rename to a", "remove incoming")
+    world.steps.let_go()
+    assert look(folder) == {"a": b"old"}
