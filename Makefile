@@ -8,6 +8,11 @@ PYTHONS = $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11
 # .venv/.made says where .venv was made: in a folder that was moved, or with a Python that is gone, it is made anew.
 STALE := $(shell test -x $(BIN)/python && test "$$(cat .venv/.made 2>/dev/null)" = "$$(pwd -P)" || echo stale)
 
+# JupyterLab saves a notebook with its outputs; this clone's git then looks at it without them, so nothing seems changed.
+STRIP = "$(CURDIR)/$(BIN)/python" -m nbstripout --extra-keys "metadata.language_info" --keep-id
+SAVE_WITHOUT_OUTPUTS = if test -d .git; then git config filter.nbstripout.clean '$(STRIP)' && mkdir -p .git/info && \
+	{ grep -qs nbstripout .git/info/attributes || echo '*.ipynb filter=nbstripout' >> .git/info/attributes; }; fi
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo test lab check bench clean stale
@@ -24,18 +29,20 @@ test: .venv/.have-test ## run the tests
 	@$(BIN)/python -m pytest
 
 lab: .venv/.have-notebook ## open the notebooks in JupyterLab
+	@$(SAVE_WITHOUT_OUTPUTS)
 	@$(BIN)/jupyter lab notebooks/00-start-here.ipynb
 
 check: .venv/.have-dev ## lint, format, types, and no outputs in the notebooks
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@set -- notebooks/*.ipynb; test ! -e "$$1" || $(BIN)/nbstripout --verify "$$@"
+	@set -- notebooks/*.ipynb; test ! -e "$$1" || $(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.language_info" "$$@"
 
 bench: .venv/.have-bench ## measure against other systems (takes minutes)
 	@$(BIN)/python -m benchmarks
 
 clean: ## remove .venv, caches and out/; what the servers hold stays
+	@git config --remove-section filter.nbstripout 2>/dev/null || true
 	@rm -rf .venv build dist out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
