@@ -9,7 +9,9 @@ PYTHONS = $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11
 STALE := $(shell test -x $(BIN)/python && test "$$(cat .venv/.made 2>/dev/null)" = "$$(pwd -P)" || echo stale)
 
 # JupyterLab saves a notebook with its outputs; this clone's git then looks at it without them, so nothing seems changed.
-STRIP = "$(CURDIR)/$(BIN)/python" -m nbstripout --extra-keys "metadata.language_info" --keep-id
+EXTRA := --keep-id --extra-keys "metadata.language_info cell.metadata.execution"
+PYTHON_HERE = "$(CURDIR)/$(BIN)/python"
+STRIP = if test -x $(PYTHON_HERE); then $(PYTHON_HERE) -m nbstripout $(EXTRA); else cat; fi
 SAVE_WITHOUT_OUTPUTS = if test -d .git; then git config filter.nbstripout.clean '$(STRIP)' && mkdir -p .git/info && \
 	{ grep -qs nbstripout .git/info/attributes || echo '*.ipynb filter=nbstripout' >> .git/info/attributes; }; fi
 
@@ -36,7 +38,7 @@ check: .venv/.have-dev ## lint, format, types, and no outputs in the notebooks
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@set -- notebooks/*.ipynb; test ! -e "$$1" || $(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.language_info" "$$@"
+	@set -- notebooks/*.ipynb; test ! -e "$$1" || $(BIN)/nbstripout --verify $(EXTRA) "$$@"
 
 bench: .venv/.have-bench ## measure against other systems (takes minutes)
 	@$(BIN)/python -m benchmarks
