@@ -81,6 +81,7 @@ __all__ = [
     "UsageError",
     "WrongArguments",
     "error_from_wire",
+    "error_text",
     "error_to_wire",
 ]
 
@@ -264,7 +265,7 @@ _BUILTINS = {
     for name, value in vars(builtins).items()
     if isinstance(value, type)
     and issubclass(value, Exception)
-    and not issubclass(value, OSError | UnicodeError | Warning)
+    and not issubclass(value, OSError | UnicodeError | Warning | ExceptionGroup)  # these take more than a text
 }
 
 
@@ -273,8 +274,16 @@ def error_to_wire(error: BaseException) -> tuple[int, str, dict[str, Any]]:
     if isinstance(error, RpclabError) and not isinstance(error, RemoteError):
         return error.code, error.message, {"type": type(error).__name__, "node": error.node} if error.node else {}
     name = getattr(error, "type_name", type(error).__name__)
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return RemoteError.code, text or name, {"type": name}
+    return RemoteError.code, error_text(error) or name, {"type": name}
+
+
+def error_text(error: BaseException) -> str:
+    """An exception's text, such that it can be sent and logged, whatever its class does to show it."""
+    try:
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    except Exception as problem:  # a student's own __str__
+        text = f"(its text cannot be shown: __str__ raised {type(problem).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def error_from_wire(code: int, message: str, data: object, node: str | None) -> RpclabError:

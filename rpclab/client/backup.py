@@ -58,8 +58,8 @@ class Backup:
             placement = self._place(name, reader.size, upload, wish.replicas, unreachable)
             primary = placement.servers[0]
             try:
-                with self._servers.to(primary.address).take() as connection, connection.taken():
-                    connection.ask("sendFilename", named=self._announcement(placement, name, reader.size, wish))
+                announcement = self._announcement(placement, name, reader.size, wish)
+                with self._servers.to(primary.address).begin("sendFilename", named=announcement) as (connection, _):
                     send_file(connection, reader, file_key(self._client, name), "original", progress=progress)
                     return self._receipt(connection, upload)
             except _NOT_REACHED as error:

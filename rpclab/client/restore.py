@@ -46,8 +46,8 @@ class Restore:
         self, server: ServerRecord, wanted: FileRecord, folder: str, target: str, progress: Progress | None
     ) -> FileRecord:
         key = file_key(wanted.client, wanted.name)
-        with self._servers.to(server.address).take() as connection, connection.taken():
-            file = connection.ask("getFile", wanted.name, wanted.client, returns=FileRecord)
+        pool = self._servers.to(server.address)
+        with pool.begin("getFile", wanted.name, wanted.client, returns=FileRecord) as (connection, file):
             assert isinstance(file, FileRecord)
             receiver = FileReceiver(connection, key, "restore")
             try:

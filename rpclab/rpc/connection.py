@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET
 
-from ..config import PACKET_BYTES, PACKET_HEADER_BYTES, Address, Limits
+from ..config import PACKET_BYTES, PACKET_HEADER_BYTES, Address, Limits, address_text
 from ..errors import (
+    CommunicationError,
     ConnectionBusy,
     ConnectionLost,
     DeadlineExceeded,
@@ -22,6 +23,7 @@ from ..errors import (
     MessageError,
     MessageTooLarge,
     NotEncodable,
+    ProtocolError,
     RpclabError,
 )
 from ..trace import Stamp, Tracer
@@ -34,6 +36,7 @@ from .messages import Failure, Incoming, Request, Success
 __all__ = ["Connection", "Stage", "accept_connection", "open_connection"]
 
 Notify = Callable[[str, Any], None]
+_LAST_WORD_S = 0.1  # to tell a peer that did wrong why it is left: no time to wait for it
 
 
 class Stage(Protocol):
@@ -113,9 +116,12 @@ class Connection:
                 Request(method, values, number, deadline=int(seconds * 1000)), "request", method, number, deadline
             )
             answer = self._answer(number, deadline, notified)
-        except (DeadlineExceeded, ConnectionLost, MessageError) as error:
+        except (NotEncodable, MessageTooLarge):
+            raise  # nothing was sent
+        except BaseException as error:  # also Ctrl-C: an answer that comes later must not meet the next call
             self.close()
-            error.message = f"{method} at {self.peer.node}: {error.message}"
+            if isinstance(error, CommunicationError | ProtocolError):
+                error.message = f"{method} at {self.peer.node}: {error.message}"
             raise
         answer.raise_error(self.peer.node)
         if returns is Any:
@@ -178,6 +184,15 @@ class Connection:
         """Tell the peer something that it need not answer."""
         messages.check_json(params)
         self._send(Request(method, params), "notification", method, "", self._reply_deadline())
+
+    def abort(self, reason: str) -> None:
+        """Tell the peer why this connection ends, if it still listens."""
+        try:
+            self.channel.send_packet(
+                packets.ABORT, reason.encode("utf-8", "replace")[:1000], self._now() + _LAST_WORD_S
+            )
+        except CommunicationError:
+            return  # it is gone, or reads no more
 
     def stay(self, seconds: float) -> None:
         """Wait so long, with nothing to say; raises ConnectionLost as soon as the peer is gone."""
@@ -278,6 +293,7 @@ def open_connection(
     now = world.clock.now
     stream = world.network.connect(address, now() + limits.connect_s)
     channel = Channel(world, stream, limits)
+    channel.limit = limits.handshake_bytes
     try:
         deadline = now() + limits.handshake_s
         mine = handshake.hello(identity, world.nonce(handshake.NONCE_BYTES))
@@ -286,12 +302,19 @@ def open_connection(
         handshake.check_proof(answer.proof, identity.secret, "responder", mine, answer.hello)
         proof = handshake.prove(identity.secret, "initiator", mine, answer.hello)
         _handshake_step(channel, 2, "prove", {"proof": proof}, bool, deadline)
+    except HandshakeError:
+        stream.close()
+        raise
     except ConnectionLost as error:
         stream.close()
-        raise HandshakeError(f"{address[0]}:{address[1]} ended the handshake: {error.message}") from None
+        raise HandshakeError(f"{address_text(address)} ended the handshake: {error.message}") from None
+    except (ProtocolError, msgspec.ValidationError) as error:
+        stream.close()
+        raise HandshakeError(f"what answers at {address_text(address)} is no node of rpclab: {error}") from None
     except BaseException:
         stream.close()
         raise
+    channel.limit = PACKET_BYTES
     return Connection(world, channel, Peer(answer.hello.node, answer.hello.role, address), tracer, limits, stage)
 
 
@@ -337,7 +360,7 @@ def accept_connection(
 
 
 class _Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    proof: str
+    proof: handshake.Hex
 
 
 def _handshake_request(channel: Channel, method: str, params: Any, deadline: float) -> tuple[Incoming, Any]:

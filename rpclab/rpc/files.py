@@ -173,8 +173,11 @@ def send_file(
     except (ConnectionLost, DeadlineExceeded):
         connection.close()
         raise
-    except BaseException as error:
+    except Exception as error:
         sender.abort(getattr(error, "message", str(error)) or type(error).__name__)
+        raise
+    except BaseException:  # Ctrl-C, perhaps in the middle of a packet
+        connection.close()
         raise
     sender.end(hasher.digest())
     return hasher.hexdigest()

@@ -27,8 +27,8 @@ __all__ = ["Hello", "Identity", "Peer", "Proven", "check_peer", "check_proof", "
 Role = Literal["manager", "server", "client"]
 Side = Literal["initiator", "responder"]
 NONCE_BYTES = 32
-_Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-_Node = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f/\\]+$")]
+Hex = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+_Node = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"\A[^\x00-\x1f/\\]+\Z")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     role: Role
     node: _Node
-    nonce: _Hex
+    nonce: Hex
 
 
 class Proven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The responder's answer: what it says of itself, and its proof."""
 
     hello: Hello
-    proof: _Hex
+    proof: Hex
 
 
 def hello(identity: Identity, nonce: bytes) -> Hello:
@@ -94,4 +94,4 @@ def check_peer(own: Hello, peer: Hello, expected: tuple[str, ...]) -> None:
     if peer.nonce == own.nonce:
         raise HandshakeError("the peer sent our own challenge back")
     if peer.role not in expected:
-        raise HandshakeError(f"a {peer.role} answers there, expected was a {' or a '.join(expected)}")
+        raise HandshakeError(f"{peer.node} is a {peer.role}, expected was a {' or a '.join(expected)}")

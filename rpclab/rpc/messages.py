@@ -35,6 +35,7 @@ __all__ = [
 Id = int | str | None
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Name = Annotated[str, msgspec.Meta(max_length=255)]
+_Id = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | _Name | None
 
 
 class Request(Struct, tag_field="jsonrpc", tag="2.0", omit_defaults=True, gc=False):
@@ -69,7 +70,7 @@ class Incoming(Struct, gc=False):
     """Whatever came: a request has a `method`, a response a `result` or an `error`."""
 
     jsonrpc: Literal["2.0"]
-    id: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | _Name | UnsetType | None = UNSET
+    id: _Id | UnsetType = UNSET
     method: _Name | UnsetType = UNSET
     params: list[Any] | dict[str, Any] | UnsetType = UNSET
     result: Any = UNSET
@@ -107,6 +108,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Incoming)
 _PARSE, _INVALID = -32700, -32600
 _NESTING = Limits().nesting
+_DIGITS = 4300  # Python's own limit (sys.int_info.default_max_str_digits): longer ones take time to read
 
 
 def encode(message: Request | Success | Failure, buffer: bytearray) -> None:
@@ -123,7 +125,8 @@ def decode(payload: bytes) -> Incoming:
     try:
         message = _decoder.decode(payload)
         if payload.count(b"[") + payload.count(b"{") > _NESTING:
-            check_json([message.params, message.result])
+            for part in (message.params, message.result, message.error and message.error.data):
+                check_json(part)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, NotEncodable) as error:
         raise _diagnosis(payload, str(error)) from None
     if message.method is UNSET and (message.id is UNSET or (message.result is UNSET) == (message.error is UNSET)):
@@ -139,8 +142,8 @@ def decode(payload: bytes) -> Incoming:
 def failure(id: Id, error: BaseException) -> Failure:
     """The response that tells the caller of an error."""
     code, text, data = error_to_wire(error)
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return Failure(id, ErrorObject(code, text[:4000], data or UNSET))
+    text = text[:4000].encode("utf-8", "backslashreplace").decode()
+    return Failure(id, ErrorObject(code, text, data or UNSET))
 
 
 def check_json(value: object, path: str = "$", depth: int = 0) -> None:
@@ -148,7 +151,7 @@ def check_json(value: object, path: str = "$", depth: int = 0) -> None:
     kind = type(value)
     if kind is str or kind is int or kind is bool or value is None or value is UNSET or isinstance(value, Struct):
         return
-    if depth > _NESTING:
+    if depth >= _NESTING:
         raise NotEncodable(f"lists and objects nested more than {_NESTING} deep at {path[:80]}")
     if kind is float:
         if not math.isfinite(value):  # type: ignore[arg-type]
@@ -171,12 +174,17 @@ def _diagnosis(payload: bytes, error: str) -> BadMessage:
     """Why a payload is no message, told as exactly as the standard library can."""
 
     def no_constant(name: str) -> Any:
-        found.append(name)
+        found.append(f"{name} is no JSON number (RFC 8259)")
+
+    def whole_number(digits: str) -> int | None:
+        if len(digits.lstrip("-")) <= _DIGITS:
+            return int(digits)
+        found.append(f"a whole number of {len(digits):,} digits; at most {_DIGITS:,} are understood")
         return None
 
     found: list[str] = []
     try:
-        value = json.loads(payload.decode(), parse_constant=no_constant)
+        value = json.loads(payload.decode(), parse_constant=no_constant, parse_int=whole_number)
     except RecursionError:
         return BadMessage(
             f"lists and objects nested more than {_NESTING} deep", wire_code=_PARSE, keep=payload[:1] == b"{"
@@ -185,11 +193,19 @@ def _diagnosis(payload: bytes, error: str) -> BadMessage:
         return BadMessage(f"no JSON: {problem}", wire_code=_PARSE)
     if not isinstance(value, dict):
         return BadMessage(f"a message is a JSON object, this is a {type(value).__name__}", wire_code=_INVALID)
-    id = value.get("id")
-    if type(id) not in (int, str) or (isinstance(id, str) and not id.isprintable()):
-        id = None
+    id = _answerable(value.get("id"))
     if found:
-        return BadMessage(f"{found[0]} is no JSON number (RFC 8259)", wire_code=_PARSE, id=id, keep=True)
-    if "\\ud" in payload.decode().lower() and "truncated" in error:
-        return BadMessage("a lone surrogate in a text", wire_code=_PARSE, id=id, keep=True)
+        return BadMessage(found[0], wire_code=_PARSE, id=id, keep=True)
+    if "surrogate" in error or "truncated" in error:  # json takes what msgspec did not: it was that
+        return BadMessage("a lone surrogate in a text, which UTF-8 cannot hold", wire_code=_PARSE, id=id, keep=True)
     return BadMessage(f"no JSON-RPC 2.0 message: {error}", wire_code=_INVALID, id=id, keep=True)
+
+
+def _answerable(id: object) -> Id:
+    """The id of a message that was not understood, None if it is none that an answer could carry."""
+    try:
+        answerable: Id = msgspec.convert(id, _Id, strict=True)
+        msgspec.json.encode(answerable)  # a text may hold lone surrogates
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        return None
+    return answerable

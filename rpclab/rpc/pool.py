@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..config import Address
@@ -19,8 +19,8 @@ _KEPT = 8  # idle connections a peer: more tasks than that at once are rare in a
 class Pool:
     """Lends connections that `connect` makes.
 
-    A kept connection may have died while nobody used it, because its peer was restarted. `call` then tries once more on a new
-    one; so it is for calls that may be carried out twice, as all of ours may.
+    A kept connection may have died while nobody used it, because its peer was restarted. `call` and `begin` then try once more
+    on a new one; so they are for calls that may be carried out twice, as all of ours may.
     """
 
     def __init__(self, world: World, connect: Callable[[], Connection]) -> None:
@@ -48,19 +48,42 @@ class Pool:
         named: dict[str, Any] | None = None,
     ) -> Any:
         """`Connection.call` on a lent connection."""
-        with self.take() as connection:
-            used_before = connection.used
-            try:
-                return connection.call(
-                    method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named
-                )
-            except ConnectionLost:
-                if not used_before:
-                    raise
-        with self.take(fresh=True) as connection:
-            return connection.call(
+        with self.begin(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named) as (
+            _,
+            answer,
+        ):
+            return answer
+
+    @contextmanager
+    def begin(
+        self,
+        method: str,
+        *params: Any,
+        deadline_s: float | None = None,
+        returns: Any = Any,
+        notified: Notify | None = None,
+        named: dict[str, Any] | None = None,
+    ) -> Iterator[tuple[Connection, Any]]:
+        """Lend a connection for a conversation that begins with this call: gives the connection and the call's answer."""
+
+        def ask(connection: Connection) -> Any:
+            return connection.ask(
                 method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named
             )
+
+        with ExitStack() as held:
+            connection = held.enter_context(self.take())
+            used_before = connection.used
+            held.enter_context(connection.taken())
+            try:
+                answer = ask(connection)
+            except ConnectionLost:
+                if not (used_before and connection.closed):  # a peer's own lost connection is an answer like any other
+                    raise
+                connection = held.enter_context(self.take(fresh=True))
+                held.enter_context(connection.taken())
+                answer = ask(connection)
+            yield connection, answer
 
     def _take(self, fresh: bool) -> Connection:
         with self._lock:

@@ -91,8 +91,8 @@ class Replication:
         try:
             if target.wire == "document":
                 return self._copy_by_document(stored, reader, target)
-            with self._pools.to(target.address).take() as connection, connection.taken():
-                connection.ask("sendFilename", named=_announcement(stored, upload))
+            pool = self._pools.to(target.address)
+            with pool.begin("sendFilename", named=_announcement(stored, upload)) as (connection, _):
                 send_file(connection, reader, file_key(file.client, file.name), "replica", expected=stored.digest)
                 return self._confirmed(
                     connection.ask("confirmFile", upload, deadline_s=self._limits.transfer_s, returns=Receipt)
@@ -139,14 +139,12 @@ class Forward:
 
     def _begin(self, file: FileRecord, route: Sequence[ServerRecord]) -> None:
         pool = self._replication._pools.to(self._target.address)
-        self._connection = self._held.enter_context(pool.take())
-        self._held.enter_context(self._connection.taken())
         announcement = _announcement(file, self._upload) | {
             "route": list(route),
             "replication": "pipeline",
             "wanted": len(route) + 1,
         }
-        self._connection.ask("sendFilename", named=announcement)
+        self._connection, _ = self._held.enter_context(pool.begin("sendFilename", named=announcement))
         self._sender = FileSender(self._connection, file_key(file.client, file.name), "replica")
 
     def send(self, pieces: Sequence[memoryview]) -> None:
