@@ -40,16 +40,17 @@ class Method:
 
     def __init__(self, function: Callable[..., Any], name: str, with_call: bool) -> None:
         self.function, self.name, self.with_call = function, name, with_call
-        signature = inspect.signature(function)
+        signature = _signature(function)
         parameters = list(signature.parameters.values())[1 if with_call else 0 :]
         self.signature = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
         hints = _hints(function)
-        self._types = [
-            (p.name, hints.get(p.name, Any))
+        self._places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self._types = {
+            p.name: hints[p.name]
             for p in parameters
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-        self._checked = any(kind is not Any for _, kind in self._types)
+            if p.name in hints and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        }
+        self._checked = any(kind is not Any for kind in self._types.values())
         plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
         needed = sum(p.default is p.empty for p in parameters)
         self._positional = range(needed, len(parameters) + 1) if plain else None
@@ -61,35 +62,30 @@ class Method:
     def __str__(self) -> str:
         return f"{self.name}{self.signature}"
 
-    def run(self, call: Call, params: list[Any] | dict[str, Any] | UnsetType) -> Any:
+    def run(self, call: Call, args: list[Any], named: dict[str, Any]) -> Any:
         """Check the arguments and call the function. Errors: WrongArguments, and whatever the function raises."""
-        values: list[Any] | dict[str, Any] = [] if isinstance(params, UnsetType) else params
-        args: list[Any]
-        named: dict[str, Any]
-        if isinstance(values, list) and self._positional is not None and len(values) in self._positional:
-            args, named = values, {}
-        else:
-            args, named = self._bind(values)
+        if named or self._positional is None or len(args) not in self._positional:
+            args, named = self._bind(args, named)
         if self._checked:
             args, named = self._convert(args), self._convert_named(named)
         return self.function(call, *args, **named) if self.with_call else self.function(*args, **named)
 
-    def _bind(self, values: list[Any] | dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    def _bind(self, args: list[Any], named: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         try:
-            bound = self.signature.bind(*values) if isinstance(values, list) else self.signature.bind(**values)
+            bound = self.signature.bind(*args, **named)
         except TypeError as error:
             raise WrongArguments(f"{self} was called with wrong arguments: {error}") from None
         return list(bound.args), dict(bound.kwargs)
 
     def _convert(self, args: list[Any]) -> list[Any]:
-        typed = [self._one(value, *kind) for value, kind in zip(args, self._types, strict=False)]
+        typed = [self._one(value, name) for value, name in zip(args, self._places, strict=False)]
         return typed + args[len(typed) :]
 
     def _convert_named(self, named: dict[str, Any]) -> dict[str, Any]:
-        types = dict(self._types)
-        return {name: self._one(value, name, types.get(name, Any)) for name, value in named.items()}
+        return {name: self._one(value, name) for name, value in named.items()}
 
-    def _one(self, value: Any, name: str, kind: Any) -> Any:
+    def _one(self, value: Any, name: str) -> Any:
+        kind = self._types.get(name, Any)
         if kind is Any:
             return value
         try:
@@ -139,25 +135,44 @@ class Registry:
     def __contains__(self, name: object) -> bool:
         return name in self._methods
 
-    def invoke(self, call: Call, name: str, params: list[Any] | dict[str, Any] | UnsetType = UNSET) -> Any:
-        """Run a remote method. Errors: MethodNotFound, WrongArguments, and whatever it raises."""
+    def invoke(
+        self,
+        call: Call,
+        name: str,
+        params: list[Any] | dict[str, Any] | UnsetType = UNSET,
+        named: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run a remote method, with arguments by position or by name, or `named` beside those by position.
+
+        Errors: MethodNotFound, WrongArguments, and whatever it raises.
+        """
         method = self._methods.get(name)
         if method is None:
             if name == "rpc.describe":
                 return self.describe()
             raise MethodNotFound(f"there is no remote method {name[:100]!r} here; there are: {', '.join(self.names())}")
-        return method.run(call, params)
+        if isinstance(params, dict):
+            return method.run(call, [], params)
+        return method.run(call, [] if isinstance(params, UnsetType) else params, named or {})
 
     def describe(self) -> dict[str, list[str]]:
         """Every method's signature and what its docstring says: what completion and help at a stub read."""
         return {name: [str(method.signature), method.doc] for name, method in sorted(self._methods.items())}
 
 
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """A function's signature, with its types as they are meant where that can be found out, else as they are written."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        return inspect.signature(function)
+
+
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The parameters' types as far as msgspec can check them: a student's unusual annotation is no reason to fail."""
     try:
         hints = get_type_hints(function, include_extras=True)
-    except (NameError, TypeError, AttributeError):
+    except (NameError, TypeError, AttributeError, SyntaxError):
         return {}
     return {name: kind for name, kind in hints.items() if _checkable(kind)}
 

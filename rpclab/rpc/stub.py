@@ -14,6 +14,9 @@ from ..errors import RpclabError, UsageError
 __all__ = ["Caller", "RemoteMethod", "Stub"]
 
 
+_ANY = "(*args, **kwargs)"  # of a method that nothing is known of
+
+
 class Caller(Protocol):
     """What a stub calls through: a connection, or a pool of them."""
 
@@ -70,7 +73,10 @@ class RemoteMethod:
 
     @property
     def __signature__(self) -> inspect.Signature:
-        return _signature(self._description()[0])
+        try:
+            return _signature(self._description()[0])
+        except ValueError:  # a peer of another kind, with names that Python cannot have
+            return _signature(_ANY)
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
@@ -78,11 +84,9 @@ class RemoteMethod:
 
     def _description(self) -> list[str]:
         try:
-            return _described(self._stub).get(
-                self.__name__, ["(*args, **kwargs)", "The peer has no such remote method."]
-            )
+            return _described(self._stub).get(self.__name__, [_ANY, "The peer has no such remote method."])
         except RpclabError as error:
-            return ["(*args, **kwargs)", f"The peer could not be asked: {error}"]
+            return [_ANY, f"The peer could not be asked: {error}"]
 
     def __get__(self, instance: object, owner: type | None = None) -> RemoteMethod:
         return self  # `help` documents as a routine what has this method
@@ -98,35 +102,58 @@ def _described(stub: Stub) -> dict[str, list[str]]:
     return known
 
 
+class _AsSaid:
+    """A default or a type as the peer wrote it: shown, never evaluated."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
 def _signature(text: str) -> inspect.Signature:
-    """A signature from its text, read as names only: nothing that a peer says is evaluated."""
-    names = [part.split("=")[0].split(":")[0].strip() for part in _commas(text.strip()[1:-1])]
+    """A signature from its text."""
+    parameters: list[inspect.Parameter] = []
     kind: inspect._ParameterKind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    optional = {name.split(":")[0].split("=")[0].strip() for name in _commas(text.strip()[1:-1]) if "=" in name}
-    parameters = []
-    for name in names:
-        if name.startswith("**"):
-            parameters.append(inspect.Parameter(name[2:], inspect.Parameter.VAR_KEYWORD))
-        elif name.startswith("*") and name != "*":
-            parameters.append(inspect.Parameter(name[1:], inspect.Parameter.VAR_POSITIONAL))
+    for part in _split(text.strip()[1:-1], ","):
+        if part == "/":
+            parameters = [each.replace(kind=inspect.Parameter.POSITIONAL_ONLY) for each in parameters]
+            continue
+        stars = len(part) - len(part.lstrip("*"))
+        if stars == 1:
             kind = inspect.Parameter.KEYWORD_ONLY
-        elif name in ("*", "/"):
-            kind = inspect.Parameter.KEYWORD_ONLY if name == "*" else kind
-        elif name.isidentifier():
-            default = None if name in optional else inspect.Parameter.empty
-            parameters.append(inspect.Parameter(name, kind, default=default))
+        if part != "*":
+            only = (kind, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)[min(stars, 2)]
+            parameters.append(_parameter(part.lstrip("*"), only))
     try:
         return inspect.Signature(parameters)
     except ValueError:
         return inspect.Signature()
 
 
-def _commas(text: str) -> list[str]:
-    """The parts between the commas that stand in no bracket."""
-    parts, depth, start = [], 0, 0
+def _parameter(part: str, kind: inspect._ParameterKind) -> inspect.Parameter:
+    declared, *default = _split(part, "=")
+    name, *annotation = _split(declared, ":")
+    return inspect.Parameter(
+        name,
+        kind,
+        default=_AsSaid("=".join(default)) if default else inspect.Parameter.empty,
+        annotation=_AsSaid(":".join(annotation)) if annotation else inspect.Parameter.empty,
+    )
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """The parts between the marks that stand in no bracket and no quotes."""
+    parts, depth, quote, start = [], 0, "", 0
     for index, letter in enumerate(text):
-        depth += (letter in "([{") - (letter in ")]}")
-        if letter == "," and not depth:
-            parts.append(text[start:index])
+        if quote:
+            quote = "" if letter == quote and text[index - 1] != "\\" else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter == mark and not depth:
+            parts.append(text[start:index].strip())
             start = index + 1
-    return [part for part in [*parts, text[start:]] if part.strip()]
+        else:
+            depth += (letter in "([{") - (letter in ")]}")
+    return [part for part in [*parts, text[start:].strip()] if part]
