@@ -151,11 +151,12 @@ class RealListening:
                 sock, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionError):
                 continue  # it was there and went away again
-            except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    raise ConnectFailed(f"cannot take another connection: {error.strerror}") from None
-                break
-            return RealStream(sock, self._now)
+            except OSError as error:  # out of descriptors, out of memory, the network is down
+                raise ConnectFailed(f"cannot take another connection: {error.strerror}") from None
+            try:
+                return RealStream(sock, self._now)
+            except OSError:
+                sock.close()  # macOS refuses options on a connection that has ended already
         self._release()
         return None
 
@@ -195,12 +196,29 @@ class RealNetwork:
     def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> RealStream:
         timeout = None if deadline is None else max(0.001, deadline - self._now())
         try:
-            return RealStream(socket.create_connection(address, timeout), self._now, nagle=nagle)
+            return _connected(socket.create_connection(address, timeout), self._now, nagle)
         except TimeoutError:
             raise DeadlineExceeded(f"could not reach {address_text(address)} before the deadline") from None
         except (OSError, OverflowError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectFailed(f"nobody answers at {address_text(address)}: {reason}. Is that node started?") from None
+
+
+def _connected(sock: socket.socket, now: Callable[[], float], nagle: bool) -> RealStream:
+    """The stream of a new connection; raises OSError if it is none.
+
+    Who connects to a port of this machine on which nobody listens may be given just that port as its own, and TCP then joins it
+    with itself. Who tries again and again, as a server does whose manager is away, would one day hold the manager's port.
+    """
+    try:
+        stream = RealStream(sock, now, nagle=nagle)
+    except OSError:
+        sock.close()
+        raise
+    if stream.peer == sock.getsockname()[:2]:
+        stream.close()
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    return stream
 
 
 def _family(address: Address) -> socket.AddressFamily:
