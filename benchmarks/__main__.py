@@ -85,10 +85,10 @@ def _measure(part: str, settings: Settings) -> list[Figure]:
 
 
 def _placement(microseconds: dict[str, dict[int, float]]) -> list[Figure]:
-    """A row a policy: what a choice among the most servers takes, beside the most that it may take."""
+    """A row a policy: what a choice among the most servers takes, beside what it may take."""
     most = max(size for sizes in microseconds.values() for size in sizes)
     return [
-        figure(f"choosing of {most:,}: {policy}", "µs", [sizes[most]], [CHOICE_US], at_most=1.0)
+        figure(f"choice, {policy}", "µs", [sizes[most]], [CHOICE_US], at_most=1.0)
         for policy, sizes in microseconds.items()
     ]
 

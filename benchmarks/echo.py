@@ -49,9 +49,9 @@ def _figures(rates: dict[str, list[float]], failed: dict[str, str]) -> list[Figu
         return figure(name, "/s", rates[ours], rates[peer], **wanted)
 
     return [
-        ratio("echo: ours to bare socket", OFF, "bare socket", at_least=0.5),
-        ratio("echo: event log on to off", ON, OFF, at_least=0.6),
-        *(ratio(f"echo: ours to {name}", OFF, name) for name in list(peers.PEERS)[1:]),
+        ratio("echo, bare socket", OFF, "bare socket", at_least=0.5),
+        ratio("echo, log on to off", ON, OFF, at_least=0.6),
+        *(ratio(f"echo, {name}", OFF, name) for name in list(peers.PEERS)[1:]),
     ]
 
 

@@ -93,15 +93,10 @@ def print_table(figures: Sequence[Figure], notes: Sequence[str], console: Consol
     """Print one row a figure, 80 columns wide, then the notes."""
     console = console or Console(width=WIDTH)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for title, side in (
-        ("name", "left"),
-        ("ours", "right"),
-        ("peer", "right"),
-        ("ratio (min..max)", "right"),
-        ("wanted", "left"),
-        ("", "left"),
-    ):
-        table.add_column(title, justify=side, no_wrap=title != "name")  # type: ignore[arg-type]
+    table.add_column("what, beside", min_width=22)  # else rich wraps it before it uses up the width
+    for title in ("unit", "ours", "peer", "ratio (min..max)", "wanted", ""):
+        numbers = title in ("ours", "peer", "ratio (min..max)")
+        table.add_column(title, justify="right" if numbers else "left", no_wrap=numbers)
     for one in figures:
         table.add_row(*_row(one), style="red" if one.held is False else None)
     console.print(table)
@@ -112,7 +107,7 @@ def print_table(figures: Sequence[Figure], notes: Sequence[str], console: Consol
 
 def _row(one: Figure) -> tuple[str, ...]:
     verdict = {None: "", True: "held", False: "NOT HELD"}[one.held]
-    return one.name, _short(one.ours, one.unit), _short(one.peer, one.unit), _ratio(one), one.wanted, verdict
+    return one.name, one.unit, _short(one.ours), _short(one.peer), _ratio(one), one.wanted, verdict
 
 
 def _ratio(one: Figure) -> str:
@@ -124,10 +119,10 @@ def _ratio(one: Figure) -> str:
     return median if low == high else f"{median} ({low}..{high})"
 
 
-def _short(value: float | None, unit: str) -> str:
+def _short(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def write_json(path: Path, figures: Sequence[Figure], notes: Sequence[str], about: dict[str, Any]) -> None:

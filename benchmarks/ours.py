@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.harness import pin
 
-__all__ = ["cluster", "echo"]
+__all__ = ["attach", "cluster", "echo", "way_to"]
 
 
 @contextmanager
@@ -36,3 +36,19 @@ def echo(text: str, *, trace: bool) -> Iterator[Callable[[], object]]:
             pin(process_id)
         string = running.connect("bench").manager.string
         yield lambda: string(text)
+
+
+def way_to(running: Any) -> dict[str, Any]:
+    """What another process needs to become a client of a running cluster."""
+    return {"manager": running.addresses["manager"], "secret_file": str(running.secret_file)}
+
+
+def attach(way: dict[str, Any], name: str) -> Any:
+    """A session of a running cluster, in this process, connected; it is a context manager."""
+    from rpclab import Client
+    from rpclab.rpc.handshake import Identity
+    from rpclab.running import load_secret
+    from rpclab.world.real import RealWorld
+
+    identity = Identity(name, "client", load_secret(way["secret_file"]))
+    return Client(RealWorld(), identity, tuple(way["manager"])).connect()

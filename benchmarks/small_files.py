@@ -36,12 +36,12 @@ def measure(settings: Settings) -> list[Figure]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=settings.disk, prefix="bench-")))
         figures = [_one_count(folder, clients, files // clients, rounds) for clients in CLIENTS]
-    settings.notes.append(f"small files: {rounds} rounds of {files} files; the plain loop makes the same syncs")
+    settings.notes.append(f"small files: {rounds} rounds of {files}; the peer is a local loop with the syncs alone")
     return figures
 
 
 def _one_count(folder: Path, clients: int, each: int, rounds: int) -> Figure:
-    name = f"4 KiB files, 2 copies, {clients} client{'s' * (clients > 1)}: ours to the syncs alone"
+    name = f"4 KiB, {clients} client{'s' * (clients > 1)}"
     with ExitStack() as stack:
 
         def start(side: str, number: int, way: str = "") -> Child:
@@ -126,10 +126,10 @@ def main(side: str, folder: Path, number: str, way: str) -> None:
     if side == PEER:
         client(side, folder, number, plain(folder, number))
     elif side == OURS:
-        with ours.attach(json.loads(way), f"client{number}") as session:
-            client(side, folder, number, session.backup)
+        with ours.attach(json.loads(way), f"bench{number}") as session:
+            client(side, folder, number, lambda source: session.backup(str(source)))
     else:
-        with ours.cluster(folder, servers=COPIES, replicas=COPIES, clients=int(number), acknowledge="all") as cluster:
+        with ours.cluster(folder, servers=COPIES, replicas=COPIES, acknowledge="all") as cluster:
             answer_questions(lambda _: ours.way_to(cluster))
 
 

@@ -45,13 +45,13 @@ def measure(settings: Settings) -> list[Figure]:
             source = make_file(folder / f"{mib}.bin", mib)
             figures += _one_size(children, source, mib, rounds, at_least=0.85 if mib == large else None)
             source.unlink()
-    settings.notes.append(f"transfer: {rounds} rounds; peak memory is that of each process since its start")
+    settings.notes.append(f"transfer: {rounds} rounds; RAM is each process's peak since its start")
     return figures
 
 
 def _one_size(children: dict[str, Child], source: Path, mib: int, rounds: int, at_least: float | None) -> list[Figure]:
     measures = {name: lambda child=child: mib / child.ask(str(source))["seconds"] for name, child in children.items()}
-    name, memory = f"{mib} MiB file: ours to a plain loop", f"{mib} MiB file: peak memory"
+    name, memory = f"{mib:,} MiB, plain loop", f"{mib:,} MiB RAM"
     try:
         speeds = interleave(measures, rounds)
     except ChildError as error:
@@ -143,7 +143,7 @@ def run_ours(folder: Path) -> None:
             with suppress(Exception):  # the first time there is nothing to delete
                 session.delete(Path(source).name)
             start = perf_counter()
-            session.backup(Path(source))
+            session.backup(source)
             return {"seconds": perf_counter() - start}
 
         answer_questions(answer)
