@@ -96,7 +96,7 @@ def print_table(figures: Sequence[Figure], notes: Sequence[str], console: Consol
     table.add_column("what, beside", min_width=22)  # else rich wraps it before it uses up the width
     for title in ("unit", "ours", "peer", "ratio (min..max)", "wanted", ""):
         numbers = title in ("ours", "peer", "ratio (min..max)")
-        table.add_column(title, justify="right" if numbers else "left", no_wrap=numbers)
+        table.add_column(title, justify="right" if numbers else "left", no_wrap=True)
     for one in figures:
         table.add_row(*_row(one), style="red" if one.held is False else None)
     console.print(table)
@@ -113,9 +113,8 @@ def _row(one: Figure) -> tuple[str, ...]:
 def _ratio(one: Figure) -> str:
     if one.ratio is None or one.low is None or one.high is None:
         return "not measured"
-    median, low, high = (
-        f"{value:,.2f}" if value < 100 else f"{value:,.0f}" for value in (one.ratio, one.low, one.high)
-    )
+    digits = 2 if one.high < 10 else 1 if one.high < 100 else 0
+    median, low, high = (f"{value:,.{digits}f}" for value in (one.ratio, one.low, one.high))
     return median if low == high else f"{median} ({low}..{high})"
 
 
