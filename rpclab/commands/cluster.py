@@ -40,8 +40,8 @@ _KEEPER = "rpclab.commands.keeper"
 @click.option("--clients", type=click.IntRange(0), default=2, help="how many clients [2]")
 @click.option("--replicas", type=click.IntRange(1), default=2, help="copies of each file [2]")
 @click.option("--placement", type=click.Choice(list(POLICIES)), default="fewest-bytes", help="how servers are chosen")
-@click.option("--replication", type=click.Choice(["after", "pipeline"]), default="after", help="when copies are made [after]")
-@click.option("--acknowledge", type=click.Choice(["all", "primary"]), default="all", help="which copies are waited for [all]")
+@click.option("--replication", type=click.Choice(["after", "pipeline"]), default="after", help="when to copy [after]")
+@click.option("--acknowledge", type=click.Choice(["all", "primary"]), default="all", help="copies to wait for [all]")
 @click.option("--quota-bytes", type=click.IntRange(0), help="what each server may store [what its disk holds]")
 @click.option("--document-wire", is_flag=True, help="also serve programs of the description's own wire")
 @click.option("--ports", type=click.Choice(["default", "free"]), default="default", help="65432 and up, or free ones")
@@ -69,7 +69,10 @@ def status(out: Output, reach: Reach) -> int:
 @cluster_options
 @json_option
 def down(out: Output, reach: Reach) -> int:
-    """End the cluster that `rpclab up` started; if none runs, say so."""
+    """End the cluster that `rpclab up` started.
+
+    If none runs it says so, and the exit status is 0.
+    """
     try:
         record = reach.record()
     except NotRunning as error:
@@ -109,10 +112,13 @@ def _start(reach: Reach, settings: dict[str, Any]) -> None:
         wait_until(lambda: outcome.exists() or keeper.poll() is not None, time.monotonic() + _START_S)
         if not outcome.exists():
             keeper.terminate()
+            keeper.wait(_STOP_S)
             raise StartFailed(f"the cluster did not start; its keeper said:\n{_tail(log)}")
         told = msgspec.json.decode(outcome.read_bytes(), type=tuple[int, str, dict[str, Any]] | None)
         if told is not None:
-            raise error_from_wire(*told, node=None)
+            keeper.wait(_STOP_S)
+            code, message, data = told
+            raise error_from_wire(code, message, data, None)
     except KeyboardInterrupt:
         keeper.terminate()  # it ends the parts that it has started
         keeper.wait(_STOP_S)

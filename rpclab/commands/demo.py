@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from unicodedata import normalize
 
 import click
 
@@ -19,8 +20,9 @@ from ..errors import FolderNotUsable, TooFewCopies, UsageError
 from ..records import Receipt
 from ..rpc.files import Progress
 from ..running import data_folder
+from ..study.history import History
 from ..text import bytes_text
-from .outcomes import Outcome, each, exit_of, report_problems
+from .outcomes import Outcome, exit_of, for_each, report_problems, stored_row
 from .output import Exit, Output, counted, json_option
 from .reach import refuse_shared_data
 from .samples import has_files, make_samples
@@ -37,7 +39,7 @@ _File = tuple[RemoteClient, str, int]
 @click.option("--data", metavar="DIR", help="folder with clients/ and servers/ [$RPCLAB_DATA, or data/ here or above]")
 @json_option
 def demo(out: Output, pictures: str, data: str | None) -> int:
-    """Run the whole system once: back up, restore, kill a server, restore again, compare.
+    """Run the whole system once, on real files.
 
     A manager, three servers and two clients start as processes. Every file of data/clients/ is backed up to two servers and
     restored. One server is ended with kill -9, and every file is restored again from the other copies. Exit status 0 only if
@@ -64,16 +66,18 @@ class Demo:
 
     def run(self) -> int:
         """Returns the exit status."""
-        with self._step("a manager, 3 servers and 2 clients started, each a process"):
+        with self._step("A manager, 3 servers and 2 clients started, each a process"):
             cluster = LocalCluster(servers=3, clients=2, replicas=_REPLICAS, ports="free", data=self._data, name="demo")
         with cluster, tempfile.TemporaryDirectory(prefix="rpclab-demo-") as empty:
             self._out.table(["part", "address"], [[part, address_text(at)] for part, at in cluster.addresses.items()])
             files = [(client, name, size) for client in cluster.clients.values() for name, size in client.files.items()]
+            self._clear(files)
+            before = len(cluster.history)
             self._back_up(cluster, files)
             self._restore(files, pathlib.Path(empty, "all-servers"), "restored into an empty folder", gone=None)
             gone = self._kill(cluster)
             self._restore(files, pathlib.Path(empty, "one-gone"), f"restored again, without {gone}", gone=gone)
-            self._draw(cluster)
+            self._draw(History(cluster.history.by_time()[before:]))
         return self._conclude(files, gone)
 
     @contextlib.contextmanager
@@ -82,23 +86,30 @@ class Demo:
         self._steps += 1
         began = time.monotonic()
         yield
-        self._out.line(f"\n{self._steps}. {done[:1].upper()}{done[1:]} ({time.monotonic() - began:.1f} s)")
+        self._out.line(f"\n{self._steps}. {done} ({time.monotonic() - began:.1f} s)")
 
     def _each(self, doing: str, files: list[_File], act: Callable[[_File, Progress], Outcome]) -> list[Outcome]:
-        outcomes = each(self._out, doing, files, lambda file: (file[0].name, file[1], file[2]), act)
+        outcomes = for_each(self._out, doing, files, lambda file: (file[0].name, file[1], file[2]), act)
         self._outcomes += outcomes
         return outcomes
 
     # ---- the steps
 
+    def _clear(self, files: list[_File]) -> None:
+        """Remove what an earlier run stored of these very files, and nothing else, so that one sees the servers fill."""
+        stored = (
+            {(location.file.client, location.file.name) for location in files[0][0].list_files()} if files else set()
+        )
+        old = [(client, name) for client, name, _ in files if (client.name, normalize("NFC", name)) in stored]
+        if old:
+            with self._step(f"{counted(len(old), 'file')} of an earlier run removed from the servers"):
+                for client, name in old:
+                    client.delete(name)
+
     def _back_up(self, cluster: LocalCluster, files: list[_File]) -> None:
         with self._step(f"{counted(len(files), 'file')} backed up, each to {_REPLICAS} servers"):
             outcomes = self._each("backing up", files, _back_up)
-        rows = [
-            [each.name, each.client, bytes_text(each.size or 0), ", ".join(each.servers or [each.state]), (each.digest or "")[:10]]
-            for each in outcomes
-        ]
-        self._out.table(["file", "client", "size", "servers", "digest"], rows, right=["size"])
+        self._out.table(["file", "client", "size", "servers", "digest"], map(stored_row, outcomes), right=["size"])
         stored = self._facts["stored_bytes"] = cluster.stored_bytes()
         self._facts["files"] = outcomes
         self._out.line("\nStored on each server:")
@@ -118,14 +129,15 @@ class Demo:
         stored = cluster.stored_bytes()
         gone = max(stored, key=lambda server: stored[server])
         process = cluster.processes()[gone]
-        with self._step(f"kill -9 {process}: {gone} is gone, with {bytes_text(stored[gone])}"):
+        with self._step(f"{gone}, process {process}, ended with kill -9; it stored {bytes_text(stored[gone])}"):
             cluster.kill(gone)
         self._facts["killed"] = gone
         return gone
 
-    def _draw(self, cluster: LocalCluster) -> None:
+    def _draw(self, history: History) -> None:
+        """The pictures, of what happened since the backup began."""
         paths = [self._pictures / "balance.png", self._pictures / "traffic.png"]
-        with self._step(f"two pictures of this run drawn: {paths[0]} and {paths[1]}"):
+        with self._step("Two pictures of this run drawn"):
             import matplotlib as mpl
 
             mpl.use("agg")  # no window, whatever screen there is
@@ -133,11 +145,12 @@ class Demo:
 
             try:
                 self._pictures.mkdir(parents=True, exist_ok=True)
-                history = cluster.history
                 plots.save(plots.plot_balance(history), paths[0], background="white")
                 plots.save(plots.plot_traffic(history), paths[1], background="white")
             except OSError as error:
                 raise FolderNotUsable(f"the pictures cannot be written to {self._pictures}: {error.strerror}") from None
+        for path in paths:
+            self._out.line(f"   {path}")
         self._facts["pictures"] = [str(path) for path in paths]
 
     def _conclude(self, files: list[_File], gone: str) -> int:
@@ -149,10 +162,12 @@ class Demo:
         self._out.document(state, **self._facts, seconds=round(seconds, 2), problems=_wrong(self._outcomes))
         said = f"{counted(len(files), 'file')}, {size:,} bytes, {_REPLICAS} copies each"
         if state == Exit.ALL_HELD:
-            self._out.line(f"\nVerified: {said}; equal after a restore and after kill -9 ({seconds:.1f} s).")
+            self._out.line(f"\nVerified: {said}; equal, also after kill -9.")
         else:
             wrong = len({(outcome.client, outcome.name) for outcome in _wrong(self._outcomes)})
-            self._out.line(f"\nNOT verified: {counted(wrong, 'file')} of {said}; which, and why, is said above.")
+            self._out.line(
+                f"\nNOT verified: {counted(wrong, 'file')} of {counted(len(files), 'file')}; which, and why: see above."
+            )
         return state
 
 

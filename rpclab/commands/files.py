@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import click
 
 from ..client.session import Client
-from ..text import bytes_text
 from ..errors import NoSuchFile, TooFewCopies, UsageError
 from ..records import Location, Receipt
 from ..rpc.files import Progress
-from .outcomes import Outcome, each, exit_of, locate, report_problems
+from ..text import bytes_text
+from .outcomes import Outcome, exit_of, for_each, locate, report_problems
 from .output import Exit, Output, counted, json_option
 from .reach import Reach, reach_options
 
@@ -34,8 +34,8 @@ class Source(NamedTuple):
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=pathlib.Path))
 @click.option("--as", "client", metavar="CLIENT", default="client1", help="the client whose files these are [client1]")
 @click.option("--replicas", type=click.IntRange(1), help="copies of each file [the cluster's]")
-@click.option("--replication", type=click.Choice(["after", "pipeline"]), help="when copies are made [the cluster's]")
-@click.option("--acknowledge", type=click.Choice(["all", "primary"]), help="which copies are waited for [the cluster's]")
+@click.option("--replication", type=click.Choice(["after", "pipeline"]), help="when to copy [the cluster's]")
+@click.option("--acknowledge", type=click.Choice(["all", "primary"]), help="copies to wait for [the cluster's]")
 @click.option("--contents", is_flag=True, help="leave a folder's own name out of the names of its files")
 @reach_options
 @json_option
@@ -48,7 +48,7 @@ def backup(out: Output, reach: Reach, paths: Sequence[pathlib.Path], client: str
     """
     sources, left_out = _sources(paths, contents)
     with reach.session(client, traced=True) as session:
-        outcomes = each(
+        outcomes = for_each(
             out,
             "backing up",
             sources,
@@ -130,7 +130,7 @@ def _below(path: pathlib.Path, contents: bool, left_out: list[str]) -> Iterator[
     top = "" if contents else f"{path.resolve().name}/".lstrip("/")
     for folder, folders, files in os.walk(path, onerror=_raise):
         folders.sort()
-        for name in sorted([*files, *(each for each in folders if os.path.islink(os.path.join(folder, each)))]):
+        for name in sorted([*files, *(one for one in folders if os.path.islink(os.path.join(folder, one)))]):
             whole = pathlib.Path(folder, name)
             state = whole.lstat()
             if stat.S_ISREG(state.st_mode):
@@ -154,19 +154,17 @@ def _raise(error: OSError) -> None:
 @reach_options
 @json_option
 def restore(out: Output, reach: Reach, names: Sequence[str], client: str, everybody: bool, folder: str) -> int:
-    """Write stored files back: those named, those in a folder that is named, or all of the client's.
+    """Write stored files back.
 
-    A file that is already there under its name is replaced, whole and at once. The exit status is 0 only if every byte
-    is what was backed up.
+    Those named, all in a folder that is named, or, without a name, all of the client's. A file that is already there under
+    its name is replaced, whole and at once. The exit status is 0 only if every byte is what was backed up.
     """
     if names and everybody:
         raise UsageError("--all restores everything: leave the names away")
     with reach.session(client, traced=True) as session:
-        if names:
-            locations = locate(session, names, client)
-        else:
-            locations = list(session.list_files(None if everybody else client))
-        outcomes = each(
+        stored = session.list_files(None if everybody else client)
+        locations = locate(session, names, client) if names else list(stored)
+        outcomes = for_each(
             out,
             "restoring",
             locations,
@@ -177,8 +175,7 @@ def restore(out: Output, reach: Reach, names: Sequence[str], client: str, everyb
         out.problem(f"nothing is backed up{'' if everybody else f' for {client}'}: rpclab ls shows what there is")
     state = exit_of(outcomes) if outcomes else Exit.FAILED
     out.document(state, folder=folder, files=outcomes)
-    rows = [[each.name, each.client, bytes_text(each.size or 0), ", ".join(each.servers or [each.state])] for each in outcomes]
-    out.table(["file", "client", "size", "from"], rows, right=["size"])
+    out.table(["file", "client", "size", "from"], map(_restore_row, outcomes), right=["size"])
     held = [outcome for outcome in outcomes if outcome.state == "restored"]
     out.line(f"{out.sizes(len(held), sum(outcome.size or 0 for outcome in held))} restored into {folder}.")
     report_problems(out, outcomes)
@@ -199,3 +196,8 @@ def _restore(session: Client, location: Location, folder: str, everybody: bool, 
         servers=[restored.server],
         problems=[f"passed over {problem}" for problem in restored.problems],
     )
+
+
+def _restore_row(outcome: Outcome) -> list[str]:
+    source = ", ".join(outcome.servers or [outcome.state])
+    return [outcome.name, outcome.client, bytes_text(outcome.size or 0), source]

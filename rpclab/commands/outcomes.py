@@ -13,9 +13,10 @@ from ..errors import NoSuchFile, RpclabError, UsageError
 from ..names import check_name
 from ..records import Location
 from ..rpc.files import Progress
+from ..text import bytes_text
 from .output import Exit, Output, counted, printable
 
-__all__ = ["Interrupted", "Outcome", "each", "exit_of", "locate", "report_problems"]
+__all__ = ["Interrupted", "Outcome", "exit_of", "for_each", "locate", "report_problems", "stored_row"]
 
 Item = TypeVar("Item")
 
@@ -40,6 +41,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     problems: list[str] = []
 
 
+def stored_row(outcome: Outcome) -> list[str]:
+    """A file that is stored, for a table: file, client, size, servers, digest."""
+    servers = ", ".join(outcome.servers or [outcome.state])
+    return [outcome.name, outcome.client, bytes_text(outcome.size or 0), servers, (outcome.digest or "")[:12]]
+
+
 def exit_of(outcomes: Iterable[Outcome]) -> Exit:
     """1 if a file failed or is damaged, 4 if one has too few copies, 0 if all held."""
     states = {outcome.state for outcome in outcomes}
@@ -55,7 +62,7 @@ def report_problems(out: Output, outcomes: Iterable[Outcome]) -> None:
             out.problem(printable(f"{outcome.client}/{outcome.name}: {'; '.join(outcome.problems)}"))
 
 
-def each(
+def for_each(
     out: Output,
     doing: str,
     items: Sequence[Item],
@@ -97,7 +104,9 @@ def locate(session: Client, names: Sequence[str], client: str, *, folders: bool 
         if not below:
             raise NoSuchFile(_unknown(session, name, client))
         if not folders:
-            raise UsageError(f"{name!r} is a folder with {counted(len(below), 'file')}: say --recursive if you mean all")
+            raise UsageError(
+                f"{name!r} is a folder with {counted(len(below), 'file')}: say --recursive if you mean all"
+            )
         found |= {each.file.name: each for each in below}
     return list(found.values())
 

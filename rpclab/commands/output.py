@@ -12,7 +12,6 @@ from typing import Any
 import click
 import msgspec
 
-from ..text import bytes_text
 from ..errors import (
     CommunicationError,
     ConnectFailed,
@@ -24,6 +23,7 @@ from ..errors import (
     UsageError,
 )
 from ..rpc.files import Progress
+from ..text import bytes_text
 
 __all__ = ["Exit", "Output", "counted", "error_document", "exit_for", "json_option", "printable", "text_of"]
 
@@ -116,9 +116,7 @@ class Output:
         """A line on stderr, for people and with `--json`."""
         click.echo(f"rpclab: {text}", err=True)
 
-    def table(
-        self, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), title: str = ""
-    ) -> None:
+    def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
         """A table as wide as the terminal, 80 columns where there is none; the columns in `right` hold numbers."""
         if self.as_json:
             return
@@ -126,9 +124,7 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(
-            box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", title=title, title_justify="left"
-        )
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for head in heads:
             table.add_column(
                 head,
@@ -138,7 +134,10 @@ class Output:
             )
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
-        Console(file=sys.stdout, highlight=False, markup=False, emoji=False).print(table)
+        console = Console(highlight=False, markup=False, emoji=False)
+        with console.capture() as lines:
+            console.print(table)
+        click.echo("\n".join(line.rstrip() for line in lines.get().rstrip("\n").split("\n")))
 
     @contextlib.contextmanager
     def progress(self, total_bytes: int, doing: str) -> Iterator[Callable[[str, int], Progress]]:

@@ -9,17 +9,16 @@ import psutil
 
 from ..cluster.process import is_same
 from ..cluster.record import Record, load_record
-from ..text import bytes_text
 from ..config import Limits, address_text
 from ..errors import RpclabError
 from ..records import ServerRecord
+from ..text import bytes_text
 from .output import Exit, Output
 from .reach import Reach
 
 __all__ = ["show_parts", "states"]
 
 _LOOK = Limits(call_s=2.0, connect_s=2.0, handshake_s=2.0)  # a paused manager must not hold `status` up for long
-
 
 
 def states(record: Record) -> dict[str, str]:
@@ -37,14 +36,14 @@ def states(record: Record) -> dict[str, str]:
 def _parts(reach: Reach, known: dict[str, ServerRecord]) -> list[dict[str, Any]]:
     """The parts with all that is known of them, for JSON."""
     if reach.manager is not None:
-        states = dict.fromkeys(["manager", *known], "running")
+        seen = dict.fromkeys(["manager", *known], "running")
         addresses = {"manager": reach.address(), **{node: server.address for node, server in known.items()}}
         processes: dict[str, dict[str, float]] = {}
     else:
         record = load_record(reach.folder)
-        states, addresses, processes = states(record), record.addresses, record.processes
+        seen, addresses, processes = states(record), record.addresses, record.processes
     parts = []
-    for part, state in states.items():
+    for part, state in seen.items():
         server = known.get(part)
         facts: dict[str, Any] = {
             "part": part,

@@ -22,7 +22,7 @@ from ..running import data_folder, load_secret
 from ..trace import Tracer
 from ..world.real import RealWorld
 
-__all__ = ["Reach", "cluster_options", "refuse_shared_data", "reach_options"]
+__all__ = ["Reach", "cluster_options", "reach_options", "refuse_shared_data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,9 @@ def refuse_shared_data(data: str) -> None:
 def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--data` and `--name`; the command is given a `Reach` as `reach`."""
 
-    @click.option("--data", metavar="DIR", help="folder with clients/ and servers/ [$RPCLAB_DATA, or data/ here or above]")
+    @click.option(
+        "--data", metavar="DIR", help="folder with clients/ and servers/ [$RPCLAB_DATA, or data/ here or above]"
+    )
     @click.option("--name", metavar="NAME", default="rpclab", help="the cluster's name [rpclab]")
     @functools.wraps(function)
     def command(*args: Any, data: str | None, name: str, **options: Any) -> Any:
@@ -120,7 +122,9 @@ def reach_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--data`, `--name`, `--manager` and `--secret-file`; the command is given a `Reach` as `reach`."""
 
     @click.option("--manager", metavar="HOST:PORT", help="the manager's address, instead of --data and --name")
-    @click.option("--secret-file", metavar="FILE", help="the cluster's secret [the cluster's own, or yours with --manager]")
+    @click.option(
+        "--secret-file", metavar="FILE", help="the cluster's secret [the cluster's own, or yours with --manager]"
+    )
     @functools.wraps(function)
     def command(*args: Any, reach: Reach, manager: str | None, secret_file: str | None, **options: Any) -> Any:
         return function(*args, reach=Reach(reach.data, reach.name, manager, secret_file), **options)

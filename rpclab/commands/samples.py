@@ -29,7 +29,9 @@ def make_samples(data: str) -> int:
 def _files() -> dict[str, bytes]:
     """Text, a table, random bytes, an empty file, a tree, a name that is not ASCII, and contents that break naive programs."""
     chance = random.Random(1)
-    rows = "".join(f"{hour:02}:00,{18 + 4 * chance.random():.1f},{40 + 30 * chance.random():.0f}\n" for hour in range(24))
+    rows = "".join(
+        f"{hour:02}:00,{18 + 4 * chance.random():.1f},{40 + 30 * chance.random():.0f}\n" for hour in range(24)
+    )
     prose = "A backup that was never restored is a hope. This one is restored twice, and compared.\n"
     one, two = (f"{client}/Files" for client in _CLIENTS)
     return {

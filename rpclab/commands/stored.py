@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import click
 
 from ..client.session import Client
-from ..text import bytes_text
 from ..errors import UsageError
 from ..records import Location
-from .outcomes import Outcome, each, exit_of, locate, report_problems
-from .output import Exit, Output, counted, json_option
+from ..text import bytes_text
+from .outcomes import Outcome, exit_of, for_each, locate, report_problems, stored_row
+from .output import Exit, Output, counted, json_option, printable
 from .reach import Reach, reach_options
 
 __all__ = ["ls", "rm", "verify"]
@@ -28,12 +28,9 @@ def ls(out: Output, reach: Reach, client: str | None) -> int:
     files = [_listed(location) for location in locations]
     out.document(Exit.ALL_HELD, files=files)
     if files:
-        rows = [
-            [each.name, each.client, bytes_text(each.size or 0), ", ".join(each.servers or []), (each.digest or "")[:12]]
-            for each in files
-        ]
-        out.table(["file", "client", "size", "servers", "digest"], rows, right=["size"])
-    out.line(f"{out.sizes(len(files), sum(each.size or 0 for each in files))} stored{f' for {client}' if client else ''}.")
+        out.table(["file", "client", "size", "servers", "digest"], map(stored_row, files), right=["size"])
+    size = sum(each.size or 0 for each in files)
+    out.line(f"{out.sizes(len(files), size)} stored{f' for {client}' if client else ''}.")
     return Exit.ALL_HELD
 
 
@@ -57,16 +54,17 @@ def _listed(location: Location) -> Outcome:
 @click.option("--replicas", type=click.IntRange(1), help="copies that each file should have [the cluster's]")
 @reach_options
 @json_option
-def verify(
-    out: Output, reach: Reach, names: Sequence[str], client: str, everybody: bool, replicas: int | None
-) -> int:
-    """Have the servers read files again and compare them with what was backed up."""
+def verify(out: Output, reach: Reach, names: Sequence[str], client: str, everybody: bool, replicas: int | None) -> int:
+    """Have the servers read files again, and compare.
+
+    Each server that holds a file reads its copy and compares it with what was backed up.
+    """
     if bool(names) == everybody:
         raise UsageError("say which files to verify, or --all")
     with reach.session("looking") as session:
         locations = list(session.list_files()) if everybody else locate(session, names, client)
         wanted = replicas or int(session.manager.getSettings()["replicas"])
-        outcomes = each(
+        outcomes = for_each(
             out,
             "verifying",
             locations,
@@ -93,7 +91,13 @@ def _verify(session: Client, location: Location, wanted: int) -> Outcome:
         problems = [f"only {sound} of {wanted} copies: is a server down? back the file up again"]
     state = "damaged" if damaged else "too few copies" if sound < wanted else "sound"
     return Outcome(
-        client=file.client, name=file.name, state=state, size=file.size, digest=file.digest, copies=copies, problems=problems
+        client=file.client,
+        name=file.name,
+        state=state,
+        size=file.size,
+        digest=file.digest,
+        copies=copies,
+        problems=problems,
     )
 
 
@@ -113,7 +117,7 @@ def rm(out: Output, reach: Reach, names: Sequence[str], client: str, recursive: 
     """Remove files from every server that holds them."""
     with reach.session(client, traced=True) as session:
         locations = locate(session, names, client, folders=recursive)
-        outcomes = each(
+        outcomes = for_each(
             out,
             "removing",
             locations,
@@ -124,7 +128,7 @@ def rm(out: Output, reach: Reach, names: Sequence[str], client: str, recursive: 
     out.document(state, client=client, files=outcomes)
     for outcome in outcomes:
         if outcome.servers is not None:
-            out.line(f"{outcome.name} removed from {', '.join(outcome.servers)}")
+            out.line(f"{printable(outcome.name)} removed from {', '.join(outcome.servers)}")
     report_problems(out, outcomes)
     return state
 
