@@ -88,7 +88,7 @@ def _placement(microseconds: dict[str, dict[int, float]]) -> list[Figure]:
     """A row a policy: what a choice among the most servers takes, beside what it may take."""
     most = max(size for sizes in microseconds.values() for size in sizes)
     return [
-        figure(f"choice, {policy}", "µs", [sizes[most]], [CHOICE_US], at_most=1.0)
+        figure(f"pick, {policy}", "µs", [sizes[most]], [CHOICE_US], at_most=1.0)
         for policy, sizes in microseconds.items()
     ]
 

@@ -93,7 +93,7 @@ def print_table(figures: Sequence[Figure], notes: Sequence[str], console: Consol
     """Print one row a figure, 80 columns wide, then the notes."""
     console = console or Console(width=WIDTH)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("what, beside", min_width=22)  # else rich wraps it before it uses up the width
+    table.add_column("what, beside", min_width=19)  # else rich wraps it before it uses up the width
     for title in ("unit", "ours", "peer", "ratio (min..max)", "wanted", ""):
         numbers = title in ("ours", "peer", "ratio (min..max)")
         table.add_column(title, justify="right" if numbers else "left", no_wrap=True)

@@ -78,7 +78,7 @@ for connection, node in zip(connections, nodes):
     node.wait()
 '''
 
-PROGRAMS = {"rpclab": RPCLAB, "dask": DASK, "ipyparallel": IPYPARALLEL, "bare processes": BARE}
+PROGRAMS = {"rpclab": RPCLAB, "dask": DASK, "ipyparallel": IPYPARALLEL, "bare nodes": BARE}
 PEERS = [name for name in PROGRAMS if name != "rpclab"]
 
 

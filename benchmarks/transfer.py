@@ -51,7 +51,7 @@ def measure(settings: Settings) -> list[Figure]:
 
 def _one_size(children: dict[str, Child], source: Path, mib: int, rounds: int, at_least: float | None) -> list[Figure]:
     measures = {name: lambda child=child: mib / child.ask(str(source))["seconds"] for name, child in children.items()}
-    name, memory = f"{mib:,} MiB, plain loop", f"{mib:,} MiB RAM"
+    name, memory = f"{mib} MiB, plain loop", f"{mib} MiB RAM"
     try:
         speeds = interleave(measures, rounds)
     except ChildError as error:
