@@ -2,7 +2,7 @@
 
     echo          calls on one connection and one core: bare sockets, the document's JSON, Pyro5, RPyC, xmlrpc, gRPC
     transfer      a 1 GiB file on a memory disk: a plain loop; and the peak memory of each process
-    small_files   4 KiB files, two durable copies: a local loop that makes the same syncs
+    small_files   4 KiB files, two durable copies: a local loop, two syncs a copy (ours makes three)
     startup       from cold to ready and to stopped: dask, ipyparallel, bare processes
     placement     choosing a server among 100,000: its limit
 
