@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 __all__ = [
+    "ACKNOWLEDGE",
     "BATCH_PACKETS",
     "DEFAULT_HOST",
     "MANAGER_PORT",
     "PACKET_BYTES",
     "PACKET_HEADER_BYTES",
     "PROTOCOL_VERSION",
+    "REPLICATION",
     "SECRET_BYTES",
     "SERVER_PORTS",
     "Address",
@@ -26,6 +29,9 @@ Address = tuple[str, int]
 DEFAULT_HOST = "127.0.0.1"
 MANAGER_PORT = 65432
 SERVER_PORTS = (65433, 65434, 65435)
+
+REPLICATION = ("after", "pipeline")  # store, then copy; or copy while it arrives
+ACKNOWLEDGE = ("all", "primary")  # once every copy is durable; or the first one
 
 PROTOCOL_VERSION = 1
 SECRET_BYTES = 32  # what HMAC-SHA256 can use in full
@@ -62,7 +68,10 @@ def address_text(address: Address) -> str:
 
 def is_loopback(address: Address) -> bool:
     """Whether only this machine can be at that address."""
-    return address[0].startswith(("127.", "localhost")) or address[0] == "::1"
+    try:
+        return address[0] == "localhost" or ipaddress.ip_address(address[0]).is_loopback
+    except ValueError:
+        return False  # some other name, such as 127.0.0.1.example.com
 
 
 def address_from_text(text: str, *, default_port: int = MANAGER_PORT) -> Address:

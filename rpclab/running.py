@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
 from .config import SECRET_BYTES, Address, Limits, address_from_text, is_loopback
-from .errors import FolderNotUsable, RpclabError, UsageError
+from .errors import FolderNotUsable, RpclabError, StartFailed, UsageError
 from .names import check_client
 from .rpc.handshake import Identity, Role
 from .trace import Tracer
@@ -30,7 +30,6 @@ __all__ = [
     "Running",
     "data_folder",
     "load_secret",
-    "manager_address",
     "new_secret",
     "parser",
     "run",
@@ -40,6 +39,7 @@ __all__ = [
 SECRET_VARIABLE = "RPCLAB_SECRET_FILE"
 DATA_VARIABLE = "RPCLAB_DATA"
 _WAIT_FOR_MANAGER_S = 30.0
+_POLL_S = 0.005
 
 
 class Node(Protocol):
@@ -60,6 +60,25 @@ class Running:
         log = self.world.disk.open_log(options.log) if options.log else None
         self.tracer = Tracer(self.world, node, log)
         self.show_messages = not options.quiet
+        self._stop_asked = threading.Event()
+        if options.lifeline:  # a daemon: it may wait for ever on a parent that outlives us
+            threading.Thread(target=_wait_for_end, args=(self._stop_asked,), name="lifeline", daemon=True).start()
+
+    def manager_address(self) -> Address:
+        """Where the manager is: from `--manager`, or from the file that it writes once it is ready."""
+        if not self.options.manager_file:
+            try:
+                return address_from_text(self.options.manager)
+            except ValueError as error:
+                raise UsageError(f"--manager: {error}") from None
+        path = pathlib.Path(self.options.manager_file)
+        for _ in range(int(_WAIT_FOR_MANAGER_S / _POLL_S)):
+            if path.exists():
+                host, number = json.loads(path.read_text(encoding="utf-8"))["address"]
+                return host, number
+            if self._stop_asked.wait(_POLL_S):
+                raise StartFailed("told to stop before the manager was ready")
+        raise StartFailed(f"no manager became ready: {path} did not appear in {_WAIT_FOR_MANAGER_S:.0f} s")
 
     def say(self, line: str) -> None:
         """Tell people, a line at a time; other threads' lines stay whole."""
@@ -74,7 +93,7 @@ class Running:
                 f"{address[0]} can be reached from other machines, and what is sent is not encrypted: "
                 "listen on 127.0.0.1, or say --insecure if you trust everybody on this network"
             )
-        stop = threading.Event()
+        stop = self._stop_asked
         for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), lambda number, frame: stop.set())
@@ -90,8 +109,6 @@ class Running:
         self.say(f"{self.identity.role} ready at {real[0]}:{real[1]}")
         if self.options.ready_file:
             write_whole(self.options.ready_file, json.dumps({"node": self.identity.node, **detail}))
-        if self.options.lifeline:
-            threading.Thread(target=_wait_for_end, args=(stop,), name="lifeline", daemon=True).start()
         while not stop.wait(1.0):  # a wait without end could not be interrupted on Windows
             pass
         return self._stop(node)
@@ -112,7 +129,7 @@ class Running:
 def _wait_for_end(stop: threading.Event) -> None:
     """The parent holds the other end of our standard input: when it ends, however it ends, so do we."""
     with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(4096):
+        while os.read(0, 4096):  # not sys.stdin, whose lock this thread would hold while Python ends
             continue
     stop.set()
 
@@ -131,7 +148,7 @@ def run(main: Callable[[Sequence[str]], int], program: str) -> NoReturn:
 
 def parser(program: str, about: str) -> argparse.ArgumentParser:
     """The options that all parts share."""
-    options = argparse.ArgumentParser(prog=f"python -m {program}", description=about, allow_abbrev=False)
+    options = _Parser(prog=f"python -m {program}", description=about, allow_abbrev=False)
     options.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
@@ -151,28 +168,18 @@ def parser(program: str, about: str) -> argparse.ArgumentParser:
     return options
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong with an option in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help lists all options)\n")
+
+
 def port(text: str) -> int:
     """A port number, for argparse."""
     if not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535 is needed")
     return int(text)
-
-
-def manager_address(options: argparse.Namespace) -> Address:
-    """Where the manager is: from `--manager`, or from the file that it writes once it is ready."""
-    if not options.manager_file:
-        try:
-            return address_from_text(options.manager)
-        except ValueError as error:
-            raise UsageError(f"--manager: {error}") from None
-    path = pathlib.Path(options.manager_file)
-    waiting = threading.Event()
-    for _ in range(int(_WAIT_FOR_MANAGER_S / 0.005)):
-        if path.exists():
-            host, number = json.loads(path.read_text())["address"]
-            return host, number
-        waiting.wait(0.005)
-    raise UsageError(f"no manager became ready: {path} did not appear in {_WAIT_FOR_MANAGER_S:.0f} s")
 
 
 def data_folder(given: str | os.PathLike[str] | None = None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -66,14 +68,32 @@ def make_file(tmp_path: pathlib.Path) -> Callable[..., pathlib.Path]:
     return make
 
 
+@pytest.fixture
+def small_disk(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A disk of 8 MiB that can be filled to the last byte; skips where none can be mounted."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    if shutil.which("mount") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("a small disk can be mounted by root on Linux only")
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine does not let root mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     """After all tests no node's process runs, and no thread of ours."""
     yield
-    left = [process for process in psutil.Process().children(recursive=True) if "rpclab." in " ".join(_command(process))]
+    left = [
+        process for process in psutil.Process().children(recursive=True) if "rpclab." in " ".join(_command(process))
+    ]
     _, alive = psutil.wait_procs(left, timeout=5)
     assert not alive, f"processes left behind: {[_command(process) for process in alive]}"
-    threads = [thread.name for thread in threading.enumerate() if "-serves-" in thread.name or thread.name.endswith("-accept")]
+    threads = [
+        thread.name for thread in threading.enumerate() if "-serves-" in thread.name or thread.name.endswith("-accept")
+    ]
     assert not threads, f"threads left behind: {threads}"
 
 

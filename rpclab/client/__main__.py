@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config import MANAGER_PORT
 from ..rpc.files import Progress
-from ..running import Running, data_folder, manager_address, parser, run
+from ..running import Running, data_folder, parser, run
 from .agent import Agent
 from .document import DocumentClient
 from .menu import converse
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _options().parse_args(arguments)
     node = options.node or f"client{options.number}"
     running = Running(options, node, "client")
-    manager = manager_address(options)
+    manager = running.manager_address()
     folder = (options.files or f"{data_folder(options.data)}/clients/{node}/Files").replace("\\", "/")
     running.world.disk.make_folder(folder)
     if options.agent:

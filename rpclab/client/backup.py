@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import Limits
-from ..errors import ConnectFailed, HandshakeError, NoServer, RpclabError, TooFewCopies, TooManyConnections
+from ..config import ACKNOWLEDGE, REPLICATION, Limits
+from ..errors import (
+    ConnectFailed,
+    HandshakeError,
+    NoServer,
+    RpclabError,
+    StorageError,
+    TooFewCopies,
+    TooManyConnections,
+    UsageError,
+)
 from ..records import Placement, Receipt, ServerRecord, file_key
 from ..rpc.connection import Connection
 from ..rpc.files import Progress, send_file
@@ -27,6 +36,16 @@ class Wish:
     replicas: int | None = None
     replication: str | None = None
     acknowledge: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.replicas is not None and self.replicas < 1:
+            raise UsageError(f"replicas={self.replicas}: a file needs at least one copy")
+        for value, known, what in (
+            (self.replication, REPLICATION, "replication"),
+            (self.acknowledge, ACKNOWLEDGE, "acknowledge"),
+        ):
+            if value is not None and value not in known:
+                raise UsageError(f"{what}={value!r} is not known: choose {' or '.join(known)}")
 
 
 class Backup:
@@ -60,8 +79,8 @@ class Backup:
             try:
                 announcement = self._announcement(placement, name, reader.size, wish)
                 with self._servers.to(primary.address).begin("sendFilename", named=announcement) as (connection, _):
-                    send_file(connection, reader, file_key(self._client, name), "original", progress=progress)
-                    return self._receipt(connection, upload)
+                    digest = send_file(connection, reader, file_key(self._client, name), "original", progress=progress)
+                    return self._receipt(connection, upload, digest)
             except _NOT_REACHED as error:
                 unreachable.append(primary)
                 if len(unreachable) == _TRIES:
@@ -98,9 +117,14 @@ class Backup:
             "acknowledge": wish.acknowledge or placement.acknowledge,
         }
 
-    def _receipt(self, connection: Connection, upload: str) -> Receipt:
+    def _receipt(self, connection: Connection, upload: str, digest: str) -> Receipt:
         receipt = connection.ask("confirmFile", upload, deadline_s=self._limits.transfer_s, returns=Receipt)
         assert isinstance(receipt, Receipt)
+        if receipt.file.digest != digest:
+            raise StorageError(
+                f"{file_key(self._client, receipt.file.name)} was not stored: {receipt.servers[0]} holds a newer version "
+                f"({receipt.file.version}) with other contents; send it again if yours is to replace it"
+            )
         return receipt
 
     def _release(self, upload: str) -> None:

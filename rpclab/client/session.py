@@ -137,9 +137,11 @@ class Client:
         verdicts: dict[str, bool] = {}
         for server in location.servers:
             pool = self._servers.to(server.address)
-            verdicts[server.node] = bool(
-                pool.call("verifyFile", location.file.name, location.file.client, deadline_s=deadline_s)
-            )
+            try:
+                verdict = pool.call("verifyFile", location.file.name, location.file.client, deadline_s=deadline_s)
+            except StorageError:
+                verdict = False  # it can't be read at all, or is gone
+            verdicts[server.node] = bool(verdict)
         return verdicts
 
     def delete(self, name: str) -> list[str]:

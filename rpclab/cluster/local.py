@@ -28,7 +28,7 @@ from ..trace import Tracer
 from ..world.real import RealWorld
 from .options import placement_options
 from .process import NodeProcess, identity, wait_until
-from .record import Record, owned_by_me, run_folder, save_record, take_over
+from .record import Record, drop_record, owned_by_me, run_folder, save_record, take_over
 from .remote_client import RemoteClient
 from .tables import Receipts, html_table, text_table
 
@@ -221,11 +221,13 @@ class LocalCluster:
 
     def files(self) -> list[Location]:
         """Every stored file, and the servers that hold it."""
-        return list(self._session().list_files())
+        with self._session() as session:
+            return list(session.list_files())
 
     def stored_bytes(self) -> dict[str, int]:
         """The bytes stored on each server that the manager knows."""
-        return {server.node: server.stored_bytes for server in self._session().list_servers()}
+        with self._session() as session:
+            return {server.node: server.stored_bytes for server in session.list_servers()}
 
     def _node(self, name: str) -> NodeProcess:
         if name not in self._nodes:
@@ -365,7 +367,7 @@ class LocalCluster:
                 part.wait_stopped(until)
         for tracer in self._tracers.values():
             tracer.close()
-        (self.folder / "cluster.json").unlink(missing_ok=True)
+        drop_record(self.folder)
 
     def __enter__(self) -> LocalCluster:
         return self
@@ -378,7 +380,8 @@ class LocalCluster:
     def _rows(self) -> list[list[str]]:
         known: dict[str, tuple[int, int]] = {}
         try:
-            known = {server.node: (server.files, server.stored_bytes) for server in self._session().list_servers()}
+            with self._session() as session:
+                known = {server.node: (server.files, server.stored_bytes) for server in session.list_servers()}
         except RpclabError:
             known = {}  # no manager, no figures: the states below say so
         rows = []

@@ -17,7 +17,7 @@ from ..errors import ClusterRunning, NotRunning
 from ..running import data_folder, write_whole
 from .process import identity, is_same
 
-__all__ = ["Record", "load_record", "owned_by_me", "run_folder", "save_record", "take_over"]
+__all__ = ["Record", "drop_record", "load_record", "owned_by_me", "run_folder", "save_record", "take_over"]
 
 _FILE = "cluster.json"
 _GRACE_S = 3.0  # how long left-over processes may take to end by themselves
@@ -56,6 +56,14 @@ def load_record(folder: pathlib.Path) -> Record:
             f"the cluster in {folder} has ended: start it again (rpclab up, or LocalCluster() in a notebook)"
         )
     return record
+
+
+def drop_record(folder: pathlib.Path) -> None:
+    """Remove the record of a cluster that has ended; one of the same name that was started since keeps its own."""
+    try:
+        load_record(folder)
+    except NotRunning:
+        (folder / _FILE).unlink(missing_ok=True)
 
 
 def take_over(folder: pathlib.Path) -> None:

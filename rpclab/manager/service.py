@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import Address, Limits, address_text, is_loopback
+from ..config import ACKNOWLEDGE, REPLICATION, Address, Limits, address_text, is_loopback
 from ..errors import NotAllowed, UsageError
 from ..names import check_client, check_name
 from ..records import FileRecord, Location, Placement, ServerRecord, file_key, pages
@@ -26,9 +26,6 @@ from .directory import Decision, Directory
 from .placement import Policy, fewest_bytes
 
 __all__ = ["Manager", "Settings"]
-
-_ACKNOWLEDGE = ("all", "primary")
-_REPLICATION = ("after", "pipeline")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +42,8 @@ class Settings:
         if self.replicas < 1:
             raise UsageError(f"replicas={self.replicas}: a file needs at least one copy")
         for value, known, what in (
-            (self.replication, _REPLICATION, "replication"),
-            (self.acknowledge, _ACKNOWLEDGE, "acknowledge"),
+            (self.replication, REPLICATION, "replication"),
+            (self.acknowledge, ACKNOWLEDGE, "acknowledge"),
         ):
             if value not in known:
                 raise UsageError(f"{what}={value!r} is not known: choose {' or '.join(known)}")
@@ -78,7 +75,8 @@ class Manager:
         self.directory = Directory(
             policy=self.settings.policy, policy_name=self.settings.policy_name, reservation_s=limits.reservation_s
         )
-        self._lock = world.tasks.lock()  # guards the directory and _registrations
+        self._lock = world.tasks.lock()  # guards the directory and what follows
+        self._inventories: dict[Address, tuple[Call, list[FileRecord]]] = {}  # told, and not yet registered
         self._registrations: dict[Address, int] = {}  # which registration of a server is the valid one
         self._count = 0
         self.registry = Registry()
@@ -155,13 +153,18 @@ class Manager:
         quota_bytes: int | None = None,
         report: int = 0,
     ) -> bool:
-        """Enter a server; `capacity` is the bytes that it stores. It stays as long as this connection is open."""
+        """Enter a server; `capacity` is the bytes that it stores. It stays as long as this connection is open.
+
+        From this moment the manager knows all of the files that `addFiles` has told over this connection.
+        """
         _servers_only(call, "addServer")
         record = ServerRecord(
             node or address_text(address), address, capacity, quota_bytes=quota_bytes, wire=call.peer.wire
         )
         with self._lock:
             self.directory.add(record, report=report)
+            self.directory.add_files(address, self._told(call, address))
+            self._inventories.pop(address, None)
             self._count += 1
             number = self._registrations[address] = self._count
             self._tracer.event(
@@ -215,10 +218,11 @@ class Manager:
         }
 
     def add_files(self, call: Call, address: Address, files: list[FileRecord]) -> bool:
-        """One page of a server's inventory, after `addServer`."""
+        """One page of a server's inventory: it counts once the same connection calls `addServer`, so that no server is
+        ever here with half of its files."""
         _servers_only(call, "addFiles")
         with self._lock:
-            self.directory.add_files(address, files)
+            self._inventories[address] = (call, [*self._told(call, address), *files])
         return True
 
     def place_file(
@@ -232,7 +236,7 @@ class Manager:
         exclude: list[Address] | None = None,
     ) -> Placement:
         """Where a file is to go, the primary first, with its bytes reserved there until the upload ends."""
-        check_client(client), check_name(name)
+        client, name = check_client(client), check_name(name)
         if call.peer.role == "client" and client != call.peer.node:
             raise NotAllowed(f"{call.peer.node} may back up its own files, not those of {client}")
         if size < 0:
@@ -285,6 +289,11 @@ class Manager:
         return next(pages(found), [])
 
     # ---- inside
+
+    def _told(self, call: Call, address: Address) -> list[FileRecord]:
+        """What `addFiles` has told over this connection and `addServer` has not yet made count."""
+        teller, files = self._inventories.get(address, (call, []))
+        return files if teller is call else []
 
     def _gone(self, address: Address, number: int, node: str) -> bool:
         with self._lock:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from ..config import MANAGER_PORT, Limits
-from ..running import Running, data_folder, manager_address, parser, run
+from ..running import Running, data_folder, parser, run
 from .manager_link import DocumentManagerLink
 from .service import Server
 
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _options().parse_args(arguments)
     node = options.node or f"server{options.number}"
     running = Running(options, node, "server")
-    manager = manager_address(options)
+    manager = running.manager_address()
     folder = options.folder or f"{data_folder(options.data)}/servers/{node}"
     document = options.manager_wire == "document"
     server = Server(

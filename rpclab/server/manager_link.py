@@ -60,6 +60,7 @@ class ManagerLink:
         self._changed = world.tasks.condition()  # guards what follows
         self._presence: Connection | None = None
         self._registered = self._stopping = False
+        self._reported = 0  # the highest number that the manager was to be told
         self._task: Task | None = None
         self._own: Address = ("", 0)
 
@@ -99,13 +100,16 @@ class ManagerLink:
     def _register(self, connection: Connection, quota_bytes: int | None, inventory: Inventory) -> None:
         with self._changed:
             self._presence = connection
-        report, stored_bytes, files = inventory()
-        connection.call("addServer", self._own, stored_bytes, self._node, quota_bytes, report)
-        for page in pages(files):
-            connection.call("addFiles", self._own, page)
-        with self._changed:
-            self._registered = True
-            self._changed.notify_all()
+        while True:
+            report, stored_bytes, files = inventory()
+            for page in pages(files):
+                connection.call("addFiles", self._own, page)
+            connection.call("addServer", self._own, stored_bytes, self._node, quota_bytes, report)
+            with self._changed:
+                if self._reported <= report:  # else the manager may have missed a report that came meanwhile
+                    self._registered = True
+                    self._changed.notify_all()
+                    break
         self._say(
             f"registered with the manager at {address_text(self._manager)}: {len(files)} files, {stored_bytes:,} bytes"
         )
@@ -119,12 +123,23 @@ class ManagerLink:
     ) -> None:
         """Tell what is stored now; `report` is its number and the bytes."""
         number, stored_bytes = report
+        with self._changed:
+            self._reported = max(self._reported, number)
         try:
-            self._pool.call(
+            known = self._pool.call(
                 "updateServer", self._own, stored_bytes, number, list(stored), list(removed), upload or None
             )
         except RpclabError as error:
             self._say(f"the manager could not be told, it will hear it when it is back: {error}")
+            known = False
+        if not known:
+            self._register_anew()
+
+    def _register_anew(self) -> None:
+        """The manager missed something: end the connection that means "I am here", so that it is told everything."""
+        with self._changed:
+            if self._registered and self._presence is not None:
+                self._presence.channel.stream.shutdown()
 
     def release(self, upload: str) -> None:
         """Tell that an upload was not stored."""

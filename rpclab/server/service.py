@@ -10,7 +10,16 @@ from typing import Any
 from blake3 import blake3
 
 from ..config import Address, Limits, is_loopback
-from ..errors import CommunicationError, NotAllowed, PacketError, RpclabError, StorageError, UsageError
+from ..errors import (
+    CommunicationError,
+    ConnectionLost,
+    NoSuchFile,
+    NotAllowed,
+    PacketError,
+    RpclabError,
+    StorageError,
+    UsageError,
+)
 from ..names import check_client, check_name
 from ..records import FileRecord, Receipt, ServerRecord, file_key, pages
 from ..rpc import document
@@ -161,7 +170,13 @@ class Server:
         self._outcomes.begin(job.id)
         connection = call.connection
         assert connection is not None  # only our own wire, which has one, calls this
-        return Then(document.FILENAME_RECEIVED, lambda: self._take_in(connection, job))
+        gone = ConnectionLost(f"{call.peer.node} went away before it sent {job.key}")
+        return _then(
+            call,
+            document.FILENAME_RECEIVED,
+            lambda: self._take_in(connection, job),
+            otherwise=lambda: self._give_up(call.peer.node, job, None, gone),
+        )
 
     def confirm_file(self, upload: str) -> Receipt:
         """What became of an upload: its receipt, or the error that it ended with."""
@@ -183,7 +198,7 @@ class Server:
             finally:
                 reader.close()
 
-        return Then(file, go_on)
+        return _then(call, file, go_on, otherwise=reader.close)
 
     def verify_file(self, filename: str, client: str) -> bool:
         """Read a stored file again: whether it still has the digest that it was stored with."""
@@ -212,7 +227,9 @@ class Server:
         try:
             file = self._receive(connection, job, forward)
         except RpclabError as error:
-            self._give_up(connection, job, forward, error)
+            self._give_up(connection.peer.node, job, forward, error)
+            if isinstance(error, CommunicationError | PacketError):
+                raise  # this connection can't be used on
             return
         self._stored(file, job.copy, job.id)
         if job.acknowledge == "primary" and job.wanted > 1:
@@ -238,22 +255,31 @@ class Server:
             if not receiver.ended:
                 receiver.drain()
             raise
-        if forward is not None:
+        file = job.incoming.commit(receiver.digest)
+        if forward is not None:  # only now: no copy of a file that its sender is told was not stored
             forward.end(receiver.digest)
-        return job.incoming.commit(receiver.digest)
+        return file
 
-    def _give_up(self, connection: Connection, job: Upload, forward: Forward | None, error: RpclabError) -> None:
+    def _give_up(self, sender: str, job: Upload, forward: Forward | None, error: RpclabError) -> None:
         job.incoming.discard()
         if forward is not None:
             forward.abort(error.message)
         detail = {"error": type(error).__name__, "message": error.message, "upload": job.id}
-        self._tracer.event("failed", peer=connection.peer.node, file=job.key, detail=detail)
-        self._say(f"{job.key} from {connection.peer.node} was not stored: {error.message}")
+        self._tracer.event("failed", peer=sender, file=job.key, detail=detail)
+        self._say(f"{job.key} from {sender} was not stored: {error.message}")
+        self._report_leftover(job)
         self._outcomes.end(job.id, error)
         if job.copy == "original":
             self.link.release(job.id)
-        if isinstance(error, CommunicationError | PacketError):
-            raise error
+
+    def _report_leftover(self, job: Upload) -> None:
+        """When the very last step of storing failed, the file has its name though nobody vouches for it: say so."""
+        try:
+            file = self.store.get(job.incoming.client, job.incoming.name)
+        except NoSuchFile:
+            return
+        if file.version == job.incoming.version:
+            self.link.report(self.store.report(), stored=[file])
 
     def _stored(self, file: FileRecord, copy: str, upload: str) -> None:
         report = self.store.report()
@@ -317,6 +343,17 @@ class Server:
         if not backup:
             for problem in self._replication.copy_after(file, upload, 1, []).problems:
                 self._say(f"a copy of {file_key(file.client, file.name)} failed: {problem}")
+
+
+def _then(call: Call, result: Any, go_on: Callable[[], None], *, otherwise: Callable[[], None]) -> Then:
+    """Send the result, then go on; `otherwise` is done if the peer has gone before it could be sent."""
+    call.at_end.append(otherwise)
+
+    def after() -> None:
+        call.at_end.remove(otherwise)
+        go_on()
+
+    return Then(result, after)
 
 
 def string(text: str) -> str:

@@ -307,7 +307,8 @@ class Incoming:
 
     def commit(self, digest: str) -> FileRecord:
         """Make the file durable under its name; `digest` is what the received bytes have. Returns once it survives a power
-        cut. On an error nothing is stored and the earlier version stays."""
+        cut. On an error nothing is stored and the earlier version stays; only when the folder's sync fails, at the very
+        end, is the new version there without a promise."""
         try:
             if self.size >= 0 and self._written != self.size:
                 raise DigestMismatch(f"{self.name} was announced with {self.size:,} bytes, {self._written:,} came")

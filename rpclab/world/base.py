@@ -156,7 +156,7 @@ class Disk(Protocol):
         """Return once the names in this folder survive a power cut."""
 
     def list(self, path: str) -> Sequence[Entry]:
-        """What lies in a folder, by name; nothing if there is no such folder. Symbolic links are left out."""
+        """What lies in a folder, by name; nothing if there is no such folder. Links, pipes and devices are left out."""
 
     def is_link(self, path: str) -> bool:
         """Whether a symbolic link lies there, which could lead out of a folder."""

@@ -8,6 +8,7 @@ import mmap
 import os
 import pathlib
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -101,11 +102,19 @@ class RealWriter:
                 os.close(fd)
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting: a pipe that nobody writes into would be waited for without end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 class RealReader:
     def __init__(self, path: str) -> None:
         self._path = path
         with _errors(path, "read"):
-            self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
+            self._file = open(path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115 - closed by close()
+            if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+                self._file.close()
+                raise FolderNotUsable(f"cannot read {path}: it is no file but a pipe, a socket or a device")
         self._state = self._stat()
         self.size = self._state[0]
 
@@ -284,7 +293,7 @@ class RealDisk:
     def list(self, path: str) -> Sequence[RealEntry]:
         try:
             with _errors(path, "list"), os.scandir(path) as entries:
-                found = [_entry(entry) for entry in entries if not entry.is_symlink()]
+                found = [_entry(entry) for entry in entries if _is_plain(entry)]
         except NoSuchFile:
             return []
         return sorted(found, key=lambda entry: entry.name)
@@ -301,6 +310,11 @@ class RealDisk:
 
     def lock(self, path: str) -> Closeable:
         return RealLock(path)
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file or a folder: not a link, a pipe, a socket or a device."""
+    return entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
 
 
 def _entry(entry: os.DirEntry[str]) -> RealEntry:
