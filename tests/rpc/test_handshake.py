@@ -116,7 +116,9 @@ def test_a_handshake_written_by_hand_from_the_protocol_is_understood(
     assert peer.call("echo", ["hi"])["result"] == "hi"
 
 
-def test_a_wrong_secret_is_refused_on_both_sides(serve: Callable[..., Any], connect: Callable[..., Connection]) -> None:
+def test_a_wrong_secret_is_refused_on_both_sides(
+    serve: Callable[..., Any], connect: Callable[..., Connection], eventually: Callable[..., None]
+) -> None:
     service = serve()
     with pytest.raises(
         HandshakeError, match="does not know this cluster's secret: start all parts with the same secret file"
