@@ -41,6 +41,42 @@ def start_cluster(tmp_path: pathlib.Path) -> Iterator[Callable[..., LocalCluster
         cluster.stop()
 
 
+@pytest.fixture(scope="module")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Three servers for all tests of a module that leave them running; each test takes a client's name of its own."""
+    with LocalCluster(servers=3, clients=0, ports="free", data=tmp_path_factory.mktemp("shared") / "data") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def copies() -> Callable[..., dict[str, bytes]]:
+    """The contents of a file on the disk of each server that has it: looked up there, not asked for."""
+
+    def find(cluster: LocalCluster, key: str) -> dict[str, bytes]:
+        found = {}
+        for server in cluster.servers:
+            path = cluster.data / "servers" / server / "Backups" / key
+            if path.is_file():
+                found[server] = path.read_bytes()
+        return found
+
+    return find
+
+
+@pytest.fixture
+def disk_bytes() -> Callable[[LocalCluster], dict[str, int]]:
+    """The bytes that lie in each server's Backups, as `du` counts them."""
+
+    def count(cluster: LocalCluster) -> dict[str, int]:
+        roots = {server: cluster.data / "servers" / server / "Backups" for server in cluster.servers}
+        return {
+            server: sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+            for server, root in roots.items()
+        }
+
+    return count
+
+
 @pytest.fixture
 def eventually() -> Callable[..., None]:
     """Wait for a condition, with a deadline: no test sleeps and hopes."""

@@ -52,7 +52,7 @@ def test_a_new_file_takes_nobodys_place_and_follows_no_link(disk: RealDisk, tmp_
 
 def test_errors_name_the_path_and_what_was_done(disk: RealDisk, tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(NoSuchFile, match="cannot read .*/none: there is no such file"):
+    with pytest.raises(NoSuchFile, match=r"cannot read .*/none: there is no such file"):
         disk.open(str(tmp_path / "none"))
     with pytest.raises(FolderNotUsable, match="file/x"):
         disk.create(str(tmp_path / "file/x"))
@@ -135,7 +135,7 @@ def test_folders_are_made_with_their_parents(disk: RealDisk, tmp_path: pathlib.P
 def test_a_full_disk_is_a_clear_error_and_what_was_there_stays(disk: RealDisk, small_disk: pathlib.Path) -> None:
     (small_disk / "before").write_bytes(b"kept")
     writer = disk.create(str(small_disk / "a"))
-    with pytest.raises(DiskFull, match="cannot write .*/a: the disk is full"):
+    with pytest.raises(DiskFull, match=r"cannot write .*/a: the disk is full"):
         for _ in range(20):
             writer.write([memoryview(bytes(MEBIBYTE))])
     writer.close()
