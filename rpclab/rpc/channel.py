@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..config import BATCH_PACKETS, PACKET_BYTES, PACKET_HEADER_BYTES, Limits
-from ..errors import ConnectionLost, DeadlineExceeded, PacketError
+from ..errors import ConnectionLost, PacketError
 from ..world.base import Buffer, Stream, World
 from . import packets
 
@@ -37,14 +37,17 @@ class Channel:
         Until its first byte a packet may take as long as the deadline lets it; from then on it has `limits.packet_s`,
         however slowly its bytes trickle in.
         """
-        found = self._buffer.next(self.limit)
+        buffer = self._buffer
+        if not len(buffer) and not self._fill(deadline):
+            return None
+        found = buffer.next(self.limit)
         whole: float | None = None
         while found is None:
             if whole is None and len(self._buffer):
                 whole = self.now() + self.limits.packet_s
             if not self._fill(whole if deadline is None else deadline if whole is None else min(whole, deadline)):
                 return None
-            found = self._buffer.next(self.limit)
+            found = buffer.next(self.limit)
         return found
 
     def available(self) -> tuple[int, memoryview] | None:
@@ -69,11 +72,14 @@ class Channel:
         self._buffer.resize(_FILE_BUFFER if expected else _MESSAGE_BUFFER)
 
     def _fill(self, deadline: float | None) -> bool:
-        count = self.stream.receive_into(self._buffer.space(), deadline)
-        self._buffer.filled(count)
-        if not count and len(self._buffer):
+        buffer = self._buffer
+        count = self.stream.receive_into(buffer.space(), deadline)
+        if count:
+            buffer.filled(count)
+            return True
+        if len(buffer):
             raise ConnectionLost("the connection ended in the middle of a packet")
-        return bool(count)
+        return False
 
     def close(self) -> None:
         self.stream.close()
@@ -89,7 +95,3 @@ def expect(found: tuple[int, memoryview] | None, *kinds: int) -> tuple[int, memo
     if kind not in kinds:
         raise PacketError(f"an unexpected {chr(kind)!r} packet")
     return kind, payload
-
-
-def late(error: DeadlineExceeded, what: str) -> DeadlineExceeded:
-    return DeadlineExceeded(f"{what}: {error.message}")

@@ -81,20 +81,26 @@ class Connection:
         method raises; DeadlineExceeded and ConnectionLost (the effect is unknown, this connection is closed);
         NotEncodable, MessageTooLarge, ConnectionBusy (nothing was sent).
         """
-        with self.taken():
+        self._take()
+        try:
             return self.ask(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
+        finally:
+            self._taken.release()
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Hold the connection for a conversation of several steps; raises ConnectionBusy if another task holds it."""
-        if not self._taken.acquire(False):
-            raise ConnectionBusy(
-                f"another task is using this connection to {self.peer.node}: take one from the pool for each task"
-            )
+        self._take()
         try:
             yield
         finally:
             self._taken.release()
+
+    def _take(self) -> None:
+        if not self._taken.acquire(False):
+            raise ConnectionBusy(
+                f"another task is using this connection to {self.peer.node}: take one from the pool for each task"
+            )
 
     def ask(
         self,
@@ -227,7 +233,9 @@ class Connection:
             found = self.channel.receive(deadline)
             if found is None:
                 return None
-            payload = bytes(expect(found, packets.MESSAGE)[1])
+            if found[0] != packets.MESSAGE:
+                expect(found, packets.MESSAGE)
+            payload = bytes(found[1])
             message = messages.decode(payload)
             if self.stage is not None:
                 staged = self.stage.deliver(self.tracer.node, self.peer.node, message)

@@ -48,7 +48,7 @@ class Listener:
         self.limits = limits or Limits()
         self._expected, self._document, self._stage = expected, document, stage
         self._say, self._show = say, show_messages
-        self._lock = world.tasks.lock()  # guards _open, _busy and _stopping
+        self._lock = world.tasks.lock()  # guards _open and _stopping
         self._open: dict[Stream, Task | None] = {}
         self._busy: set[Stream] = set()  # those that are answering, not waiting for the next request
         self._stopping = False
@@ -161,22 +161,20 @@ class Listener:
         self._say(f"ended the connection from {stream.peer[0]}:{stream.peer[1]}: {kind}: {error.message}")
 
     def _converse(self, connection: Connection) -> None:
-        call = Call(connection.peer, connection)
+        call, stream = Call(connection.peer, connection), connection.channel.stream
         try:
             while True:
                 idle = self.limits.idle_s
                 request = connection.next_request(None if idle is None else self.world.clock.now() + idle)
                 if request is None:
                     return
-                with self._lock:
-                    if self._stopping:
-                        return
-                    self._busy.add(connection.channel.stream)
+                self._busy.add(stream)  # no lock: `stop` sets _stopping before it looks at _busy, we look after this
+                if self._stopping:
+                    return
                 self._answer(call, connection, request)
-                with self._lock:
-                    self._busy.discard(connection.channel.stream)
-                    if self._stopping:
-                        return
+                self._busy.discard(stream)
+                if self._stopping:
+                    return
         except PacketError as error:
             connection.abort(error.message)
             raise

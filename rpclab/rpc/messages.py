@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct, UnsetType
 from ..config import PACKET_HEADER_BYTES, Limits
 from ..errors import MessageError, NotEncodable, error_from_wire, error_to_wire
 from ..trace import Stamp
-from .packets import MESSAGE, header
+from .packets import MESSAGE, write_header
 
 __all__ = [
     "BadMessage",
@@ -108,6 +108,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Incoming)
 _PARSE, _INVALID = -32700, -32600
 _NESTING = Limits().nesting
+_PLAIN = frozenset((str, int, bool, type(None), UnsetType))
 _DIGITS = 4300  # Python's own limit (sys.int_info.default_max_str_digits): longer ones take time to read
 
 
@@ -117,7 +118,7 @@ def encode(message: Request | Success | Failure, buffer: bytearray) -> None:
         _encoder.encode_into(message, buffer, PACKET_HEADER_BYTES)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise NotEncodable(f"JSON cannot carry this: {error}") from None
-    buffer[:PACKET_HEADER_BYTES] = header(MESSAGE, len(buffer) - PACKET_HEADER_BYTES)
+    write_header(buffer, MESSAGE)
 
 
 def decode(payload: bytes) -> Incoming:
@@ -149,7 +150,7 @@ def failure(id: Id, error: BaseException) -> Failure:
 def check_json(value: object, path: str = "$", depth: int = 0) -> None:
     """Raise NotEncodable, naming the place, if JSON cannot carry the value as it is."""
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None or value is UNSET or isinstance(value, Struct):
+    if kind in _PLAIN or isinstance(value, Struct):
         return
     if depth >= _NESTING:
         raise NotEncodable(f"lists and objects nested more than {_NESTING} deep at {path[:80]}")
@@ -158,7 +159,8 @@ def check_json(value: object, path: str = "$", depth: int = 0) -> None:
             raise NotEncodable(f"{value} at {path} is no JSON number")
     elif kind is list or kind is tuple:
         for index, item in enumerate(value):  # type: ignore[arg-type, var-annotated]
-            check_json(item, f"{path}[{index}]", depth + 1)
+            if type(item) not in _PLAIN:
+                check_json(item, f"{path}[{index}]", depth + 1)
     elif kind is dict:
         for key, item in value.items():  # type: ignore[attr-defined]
             if type(key) is not str:

@@ -17,7 +17,18 @@ import struct
 from ..config import PACKET_BYTES, PACKET_HEADER_BYTES
 from ..errors import MessageTooLarge, PacketError
 
-__all__ = ["ABORT", "DATA", "DIGEST_BYTES", "END", "MESSAGE", "PacketBuffer", "header", "packet", "split"]
+__all__ = [
+    "ABORT",
+    "DATA",
+    "DIGEST_BYTES",
+    "END",
+    "MESSAGE",
+    "PacketBuffer",
+    "header",
+    "packet",
+    "split",
+    "write_header",
+]
 
 MESSAGE, DATA, END, ABORT = b"MDEA"
 DIGEST_BYTES = 32
@@ -33,6 +44,14 @@ def header(kind: int, length: int) -> bytes:
             f"a packet carries at most {PACKET_BYTES:,} bytes, this is {length:,}: ask for it in pages"
         )
     return _HEADER.pack(kind << 24 | length)
+
+
+def write_header(buffer: bytearray, kind: int) -> None:
+    """Fill in the header of a buffer whose first four bytes were left for it. Errors: MessageTooLarge."""
+    length = len(buffer) - PACKET_HEADER_BYTES
+    if length > PACKET_BYTES:
+        header(kind, length)
+    _HEADER.pack_into(buffer, 0, kind << 24 | length)
 
 
 def packet(kind: int, payload: bytes | bytearray | memoryview) -> bytes:

@@ -48,11 +48,19 @@ class Pool:
         named: dict[str, Any] | None = None,
     ) -> Any:
         """`Connection.call` on a lent connection."""
-        with self.begin(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named) as (
-            _,
-            answer,
-        ):
-            return answer
+        connection = self._take(fresh=False)
+        used_before = connection.used
+        try:
+            return connection.call(
+                method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named
+            )
+        except ConnectionLost:
+            if not (used_before and connection.closed):  # a peer's own lost connection is an answer like any other
+                raise
+        finally:
+            self._give_back(connection)
+        with self.take(fresh=True) as another:
+            return another.call(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
 
     @contextmanager
     def begin(
@@ -78,7 +86,7 @@ class Pool:
             try:
                 answer = ask(connection)
             except ConnectionLost:
-                if not (used_before and connection.closed):  # a peer's own lost connection is an answer like any other
+                if not (used_before and connection.closed):
                     raise
                 connection = held.enter_context(self.take(fresh=True))
                 held.enter_context(connection.taken())
@@ -86,15 +94,17 @@ class Pool:
             yield connection, answer
 
     def _take(self, fresh: bool) -> Connection:
+        if fresh:
+            self._drop_idle()
         with self._lock:
-            if fresh:
-                stale, self._idle = self._idle, []
-            else:
-                stale = []
             kept = self._idle.pop() if self._idle else None
+        return kept if kept is not None and not kept.closed else self._connect()
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            stale, self._idle = self._idle, []
         for connection in stale:
             connection.close()
-        return kept if kept is not None and not kept.closed else self._connect()
 
     def _give_back(self, connection: Connection) -> None:
         with self._lock:

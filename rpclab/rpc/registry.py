@@ -67,7 +67,8 @@ class Method:
         if named or self._positional is None or len(args) not in self._positional:
             args, named = self._bind(args, named)
         if self._checked:
-            args, named = self._convert(args), self._convert_named(named)
+            args = self._convert(args)
+            named = self._convert_named(named) if named else named
         return self.function(call, *args, **named) if self.with_call else self.function(*args, **named)
 
     def _bind(self, args: list[Any], named: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -86,7 +87,7 @@ class Method:
 
     def _one(self, value: Any, name: str) -> Any:
         kind = self._types.get(name, Any)
-        if kind is Any:
+        if kind is Any or type(value) is kind:
             return value
         try:
             return msgspec.convert(value, kind)

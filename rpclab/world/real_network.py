@@ -36,7 +36,7 @@ class RealStream:
         sock.settimeout(None)
         self._socket = sock
         self._now = now
-        self._armed = {"receive": _FOREVER, "send": _FOREVER}
+        self._receive_s = self._send_s = _FOREVER  # the time-outs that the socket has now
         self._closed = False
         try:
             self.peer: Address = sock.getpeername()[:2]
@@ -46,25 +46,29 @@ class RealStream:
     def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
         try:
             if len(buffers) == 1:
-                self._send_one(memoryview(buffers[0]), deadline)
+                self._send_one(buffers[0], deadline)
             elif hasattr(self._socket, "sendmsg"):
                 for start in range(0, len(buffers), _IOV_MAX):
                     self._send_many(buffers[start : start + _IOV_MAX], deadline)
             else:
-                self._send_one(memoryview(b"".join(buffers)), deadline)
+                self._send_one(b"".join(buffers), deadline)
         except OSError as error:
             raise self._lost(error) from None
 
-    def _send_one(self, view: memoryview, deadline: float | None) -> None:
-        while view:
-            self._arm("send", deadline)
+    def _send_one(self, buffer: Buffer, deadline: float | None) -> None:
+        while True:
+            self._arm_send(deadline)
             try:
-                view = view[self._socket.send(view) :]
+                sent = self._socket.send(buffer)
             except (TimeoutError, BlockingIOError):
                 self._expire(deadline)
+                continue
+            if sent == len(buffer):
+                return
+            buffer = memoryview(buffer)[sent:]
 
     def _send_many(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
-        self._arm("send", deadline)
+        self._arm_send(deadline)
         try:
             sent = self._socket.sendmsg(buffers)
         except (TimeoutError, BlockingIOError):
@@ -77,7 +81,7 @@ class RealStream:
 
     def receive_into(self, view: memoryview, deadline: float | None) -> int:
         while True:
-            self._arm("receive", deadline)
+            self._arm_receive(deadline)
             try:
                 return self._socket.recv_into(view)
             except (TimeoutError, BlockingIOError):
@@ -96,20 +100,28 @@ class RealStream:
             self.shutdown()
             self._socket.close()
 
-    def _arm(self, side: str, deadline: float | None) -> None:
-        """See that the next call on this side ends near the deadline."""
-        left = _FOREVER if deadline is None else max(0.001, deadline - self._now())
-        armed = self._armed[side]
-        if armed == left or left / 2 <= armed <= left * _SLACK:
-            return
-        self._armed[side] = left
+    def _arm_send(self, deadline: float | None) -> None:
+        """See that the next send ends near the deadline."""
+        left = _FOREVER if deadline is None else deadline - self._now()
+        armed = self._send_s
+        if armed != left and not left / 2 <= armed <= left * _SLACK:
+            self._send_s = self._set_timeout(getattr(socket, "SO_SNDTIMEO", 0), left)
+
+    def _arm_receive(self, deadline: float | None) -> None:
+        """See that the next receive ends near the deadline."""
+        left = _FOREVER if deadline is None else deadline - self._now()
+        armed = self._receive_s
+        if armed != left and not left / 2 <= armed <= left * _SLACK:
+            self._receive_s = self._set_timeout(getattr(socket, "SO_RCVTIMEO", 0), left)
+
+    def _set_timeout(self, option: int, left: float) -> float:
+        left = max(0.001, left)
         if _KERNEL_TIMEOUTS:
-            option = socket.SO_RCVTIMEO if side == "receive" else socket.SO_SNDTIMEO
-            whole = 0.0 if left == _FOREVER else left
-            self._socket.setsockopt(socket.SOL_SOCKET, option, _timeval(whole))
+            self._socket.setsockopt(socket.SOL_SOCKET, option, _timeval(0.0 if left == _FOREVER else left))
         else:
             self._socket.settimeout(None if left == _FOREVER else left)
-            self._armed = {"receive": left, "send": left}
+            self._receive_s = self._send_s = left
+        return left
 
     def _expire(self, deadline: float | None) -> None:
         if deadline is not None and self._now() >= deadline:
