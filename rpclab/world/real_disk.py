@@ -179,7 +179,8 @@ class RealLog:
             self._end = length
         except (OSError, ValueError) as error:
             self._map = None
-            print(f"the event log {self._path} ends here: {error}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError, ValueError):  # standard error may be a file on the same disk
+                print(f"the event log {self._path} ends here: {error}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1

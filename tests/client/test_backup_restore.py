@@ -90,7 +90,9 @@ def test_a_server_refuses_a_bad_name_of_a_client_that_does_not(shared_cluster: L
 
 def test_a_folder_keeps_its_tree(shared_cluster: LocalCluster, make_file: Callable, tmp_path: pathlib.Path) -> None:
     tree = {"a.txt": b"1", "course/week 1/notes.txt": b"22", "course/b.txt": b"", "ü/ö.txt": b"4444"}
-    folder = [make_file(f"tree/{name}", contents) for name, contents in tree.items()][0].parent
+    folder = make_file("tree/a.txt").parent
+    for name, contents in tree.items():
+        make_file(f"tree/{name}", contents)
     os.mkfifo(folder / "pipe")
     with shared_cluster.connect("tree") as session:
         found = session.files_below(str(folder))
