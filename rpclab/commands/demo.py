@@ -73,12 +73,12 @@ class Demo:
             files = [(client, name, size) for client in cluster.clients.values() for name, size in client.files.items()]
             self._clear(files)
             before = len(cluster.history)
-            self._back_up(cluster, files)
+            files = self._back_up(cluster, files)
             self._restore(files, pathlib.Path(empty, "all-servers"), "restored into an empty folder", gone=None)
             gone = self._kill(cluster)
             self._restore(files, pathlib.Path(empty, "one-gone"), f"restored again, without {gone}", gone=gone)
             self._draw(History(cluster.history.by_time()[before:]))
-        return self._conclude(files, gone)
+        return self._conclude(sum(size for _, _, size in files))
 
     @contextlib.contextmanager
     def _step(self, done: str) -> Iterator[None]:
@@ -106,8 +106,9 @@ class Demo:
                 for client, name in old:
                     client.delete(name)
 
-    def _back_up(self, cluster: LocalCluster, files: list[_File]) -> None:
-        with self._step(f"{counted(len(files), 'file')} backed up, each to {_REPLICAS} servers"):
+    def _back_up(self, cluster: LocalCluster, files: list[_File]) -> list[_File]:
+        """Returns the files that are stored: only those can be restored."""
+        with self._step(f"{counted(len(files), 'file')} sent, each to be stored on {_REPLICAS} servers"):
             outcomes = self._each("backing up", files, _back_up)
         self._out.table(["file", "client", "size", "servers", "digest"], map(stored_row, outcomes), right=["size"])
         stored = self._facts["stored_bytes"] = cluster.stored_bytes()
@@ -116,6 +117,7 @@ class Demo:
         most = max([1, *stored.values()])
         for server, size in stored.items():
             self._out.line(f"  {server}  {'#' * round(40 * size / most):<40}  {bytes_text(size):>10}")
+        return [file for file, outcome in zip(files, outcomes, strict=True) if outcome.state != "failed"]
 
     def _restore(self, files: list[_File], folder: pathlib.Path, done: str, *, gone: str | None) -> None:
         with self._step(f"{counted(len(files), 'file')} {done}, and compared byte for byte"):
@@ -153,21 +155,20 @@ class Demo:
             self._out.line(f"   {path}")
         self._facts["pictures"] = [str(path) for path in paths]
 
-    def _conclude(self, files: list[_File], gone: str) -> int:
+    def _conclude(self, size: int) -> int:
         """The last line: what was verified, or that it was not."""
         state = exit_of(self._outcomes)
-        seconds = time.monotonic() - self._began
-        size = sum(size for _, _, size in files)
         report_problems(self._out, self._outcomes)
-        self._out.document(state, **self._facts, seconds=round(seconds, 2), problems=_wrong(self._outcomes))
-        said = f"{counted(len(files), 'file')}, {size:,} bytes, {_REPLICAS} copies each"
+        seconds = round(time.monotonic() - self._began, 2)
+        wrong = _wrong(self._outcomes)
+        self._out.document(state, **self._facts, bytes=size, seconds=seconds, problems=wrong)
+        count = len(self._facts["files"])
         if state == Exit.ALL_HELD:
+            said = f"{counted(count, 'file')}, {size:,} bytes, {_REPLICAS} copies each"
             self._out.line(f"\nVerified: {said}; equal, also after kill -9.")
         else:
-            wrong = len({(outcome.client, outcome.name) for outcome in _wrong(self._outcomes)})
-            self._out.line(
-                f"\nNOT verified: {counted(wrong, 'file')} of {counted(len(files), 'file')}; which, and why: see above."
-            )
+            bad = len({(outcome.client, outcome.name) for outcome in wrong})
+            self._out.line(f"\nNOT verified: {bad:,} of {counted(count, 'file')}; which, and why: see above.")
         return state
 
 

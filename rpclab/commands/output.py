@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
@@ -157,7 +158,8 @@ class Output:
             delay=_DELAY_S,
             leave=False,
             disable=hidden,
-            dynamic_ncols=True,
+            ncols=shutil.get_terminal_size().columns - 1,  # by itself it shows nothing where a terminal says no size
+            nrows=20,
             file=sys.stderr,
         ) as bar:
             finished = 0
