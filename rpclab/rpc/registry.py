@@ -167,6 +167,10 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(function, eval_str=True)
     except (NameError, TypeError, AttributeError, SyntaxError):
         return inspect.signature(function)
+    except ValueError:
+        raise UsageError(
+            f"Python cannot tell what arguments {function!r} takes: write a function of your own around it"
+        ) from None
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
