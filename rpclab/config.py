@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 __all__ = [
@@ -68,6 +67,8 @@ def address_text(address: Address) -> str:
 
 def is_loopback(address: Address) -> bool:
     """Whether only this machine can be at that address."""
+    import ipaddress  # here, not above: each import counts in a node's start
+
     try:
         return address[0] == "localhost" or ipaddress.ip_address(address[0]).is_loopback
     except ValueError:

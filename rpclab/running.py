@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import pathlib
-import secrets
 import signal
 import sys
 import threading
@@ -202,7 +201,7 @@ def new_secret(path: str | os.PathLike[str]) -> pathlib.Path:
         target.unlink(missing_ok=True)
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "w") as file:
-            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+            file.write(os.urandom(SECRET_BYTES).hex() + "\n")
     except OSError as error:
         raise FolderNotUsable(f"the secret file {target} cannot be written: {error.strerror}") from None
     return target
