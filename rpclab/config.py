@@ -67,10 +67,12 @@ def address_text(address: Address) -> str:
 
 def is_loopback(address: Address) -> bool:
     """Whether only this machine can be at that address."""
+    if address[0] in ("127.0.0.1", "localhost"):
+        return True
     import ipaddress  # here, not above: each import counts in a node's start
 
     try:
-        return address[0] == "localhost" or ipaddress.ip_address(address[0]).is_loopback
+        return ipaddress.ip_address(address[0]).is_loopback
     except ValueError:
         return False  # some other name, such as 127.0.0.1.example.com
 
