@@ -27,6 +27,7 @@ _SLACK = 1.05
 _FOREVER = float("inf")
 _BACKLOG = 512  # connections that may wait to be accepted: a whole class that presses Enter at once
 _IOV_MAX = 512  # buffers a sendmsg: POSIX promises 16, Linux and macOS give 1024
+_RESET = struct.pack("ii" if os.name == "posix" else "hh", 1, 0)  # close at once, so that the port is free
 _GONE = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.EBADF, errno.ESHUTDOWN)
 
 
@@ -81,8 +82,8 @@ class RealStream:
 
     def receive_into(self, view: memoryview, deadline: float | None) -> int:
         while True:
-            self._arm_receive(deadline)
             try:
+                self._arm_receive(deadline)
                 return self._socket.recv_into(view)
             except (TimeoutError, BlockingIOError):
                 if deadline is not None and self._now() >= deadline:
@@ -228,7 +229,8 @@ def _connected(sock: socket.socket, now: Callable[[], float], nagle: bool) -> Re
         sock.close()
         raise
     if stream.peer == sock.getsockname()[:2]:
-        stream.close()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        sock.close()
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
     return stream
 
