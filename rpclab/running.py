@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
 from .config import SECRET_BYTES, Address, Limits, address_from_text, is_loopback
-from .errors import FolderNotUsable, RpclabError, StartFailed, UsageError
+from .errors import FolderNotUsable, NameRefused, RpclabError, StartFailed, UsageError
 from .names import check_client
 from .rpc.handshake import Identity, Role
 from .trace import Tracer
@@ -55,7 +55,7 @@ class Running:
     def __init__(self, options: argparse.Namespace, node: str, role: Role) -> None:
         self.options = options
         self.world = RealWorld(options.seed)
-        self.identity = Identity(check_client(node), role, load_secret(options.secret_file))
+        self.identity = Identity(_node_name(node), role, load_secret(options.secret_file))
         log = self.world.disk.open_log(options.log) if options.log else None
         self.tracer = Tracer(self.world, node, log)
         self.show_messages = not options.quiet
@@ -131,6 +131,13 @@ def _wait_for_end(stop: threading.Event) -> None:
         while os.read(0, 4096):  # not sys.stdin, whose lock this thread would hold while Python ends
             continue
     stop.set()
+
+
+def _node_name(node: str) -> str:
+    try:
+        return check_client(node)
+    except NameRefused as error:
+        raise UsageError(f"--node: {error}") from None
 
 
 def run(main: Callable[[Sequence[str]], int], program: str) -> NoReturn:

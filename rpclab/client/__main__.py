@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str]) -> int:
     options = _options().parse_args(arguments)
-    node = options.node or f"client{options.number}"
+    node = f"client{options.number}" if options.node is None else options.node
     running = Running(options, node, "client")
     manager = running.manager_address()
     folder = (options.files or f"{data_folder(options.data)}/clients/{node}/Files").replace("\\", "/")

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..client.document import DocumentClient
 from ..client.session import Client
-from ..config import MANAGER_PORT, Address, address_text
+from ..config import ACKNOWLEDGE, MANAGER_PORT, REPLICATION, Address, address_text
 from ..errors import NotRunning, RpclabError, StartFailed, TooFewCopies, UsageError
 from ..manager.placement import POLICIES
 from ..names import check_client
@@ -73,7 +73,7 @@ class LocalCluster:
         fresh: bool = False,
         start_s: float = 20.0,
     ) -> None:
-        _check(servers, clients, replicas, ports, placement)
+        _check(servers, clients, replicas, ports, placement, replication, acknowledge)
         self.name = check_client(name)
         self.data = pathlib.Path(data_folder(data))
         self.folder = run_folder(self.data, self.name)
@@ -413,11 +413,16 @@ class LocalCluster:
 _HEADS = ("part", "role", "address", "state", "files", "stored")
 
 
-def _check(servers: int, clients: int, replicas: int, ports: str, placement: object) -> None:
+def _check(
+    servers: int, clients: int, replicas: int, ports: str, placement: object, replication: str, acknowledge: str
+) -> None:
     if servers < 0 or clients < 0 or replicas < 1:
         raise UsageError(f"servers={servers}, clients={clients}, replicas={replicas}: a cluster cannot have that")
     if ports not in ("default", "free"):
         raise UsageError(f"ports={ports!r} is not known: choose 'default' or 'free'")
+    for value, known, what in ((replication, REPLICATION, "replication"), (acknowledge, ACKNOWLEDGE, "acknowledge")):
+        if value not in known:
+            raise UsageError(f"{what}={value!r} is not known: choose {' or '.join(known)}")
     if isinstance(placement, str) and placement not in POLICIES:
         raise UsageError(f"placement={placement!r} is not known: choose {', '.join(POLICIES)}, or give a function")
     if not isinstance(placement, str) and not callable(placement):

@@ -81,16 +81,23 @@ def take_over(folder: pathlib.Path) -> None:
     left = [process for each in record.processes.values() if (process := is_same(each)) is not None]
     if owner is not None:  # this very process: a cell that was run again
         _end(left)
-    else:  # its parent is dead, so the children are ending by themselves
+    else:  # its parent is dead, so the children are ending by themselves, if their time goes on
+        _resume(left)
         _, left = psutil.wait_procs(left, timeout=_GRACE_S)
         _end(left)
     (folder / _FILE).unlink(missing_ok=True)
 
 
-def _end(processes: list[psutil.Process]) -> None:
+def _resume(processes: list[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.resume()
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    _resume(processes)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
             process.terminate()
     _, left = psutil.wait_procs(processes, timeout=_GRACE_S)
     for process in left:

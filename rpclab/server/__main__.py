@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str]) -> int:
     options = _options().parse_args(arguments)
-    node = options.node or f"server{options.number}"
+    node = f"server{options.number}" if options.node is None else options.node
     running = Running(options, node, "server")
     manager = running.manager_address()
     folder = options.folder or f"{data_folder(options.data)}/servers/{node}"

@@ -64,7 +64,7 @@ def test_a_killed_server_is_no_longer_chosen_and_its_files_come_from_the_others(
             assert "server2" not in session.backup(make_file("new"), f"new {number}").servers
         cluster.restart("server2")
         assert len(session.list_servers()) == 3
-        for name, data in contents.items():
+        for name in contents:
             assert set(session.verify(name).values()) == {True} and len(session.verify(name)) == 2
         receipts = [session.backup(make_file("a", 90_000), f"after {number}") for number in range(6)]
         assert any("server2" in receipt.servers for receipt in receipts)
@@ -328,7 +328,7 @@ def test_a_folder_that_cannot_be_written_is_told(
 ) -> None:
     (tmp_path / "data/servers").mkdir(parents=True)
     (tmp_path / "data/servers/server2").write_text("a file in the way")
-    with pytest.raises(RpclabError, match="server2 ended with exit status 1.*\n.*FolderNotUsable"):
+    with pytest.raises(RpclabError, match=r"server2 ended with exit status 1.*\n.*FolderNotUsable"):
         start_cluster(data=tmp_path / "data")
     with pytest.raises(RpclabError, match="file"):
         start_cluster(data=tmp_path / "data/servers/server2")
