@@ -102,11 +102,11 @@ class FileReceiver:
             pieces.append(found[1])
             following = channel.available()
             found = None if following is None else expect(following, packets.DATA, packets.END, packets.ABORT)
+        self.ended = found is not None  # also if who takes the pieces fails with them
         return pieces, found
 
     def _finish(self, last: tuple[int, memoryview], digest: bytes) -> None:
         kind, payload = last
-        self.ended = True
         if kind == packets.ABORT:
             raise FileChanged(f"the sender gave up: {bytes(payload).decode('utf-8', 'replace')}")
         if bytes(payload) != digest:
