@@ -142,17 +142,25 @@ class ManagerLink:
                 self._presence.channel.stream.shutdown()
 
     def release(self, upload: str) -> None:
-        """Tell that an upload was not stored."""
+        """Tell that an upload has ended: what is still reserved for it, also by `more_servers`, is free again."""
         try:
-            self._pool.call("releaseUpload", upload)
+            for name in (upload, _further(upload)):
+                self._pool.call("releaseUpload", name)
         except RpclabError as error:
-            self._say(f"the manager could not be told that an upload failed; its reservation will expire: {error}")
+            self._say(f"the manager could not be told that an upload has ended; its reservation will expire: {error}")
 
     def more_servers(self, file: FileRecord, upload: str, count: int, exclude: set[Address]) -> list[ServerRecord]:
         """Up to `count` other servers for copies of a file. Errors: CommunicationError; none to be had is an empty list."""
         try:
             placement = self._pool.call(
-                "placeFile", file.client, file.name, file.size, f"{upload}+", count, sorted(exclude), returns=Placement
+                "placeFile",
+                file.client,
+                file.name,
+                file.size,
+                _further(upload),
+                count,
+                sorted(exclude),
+                returns=Placement,
             )
         except PlacementError:
             return []
@@ -169,6 +177,11 @@ class ManagerLink:
         if self._task is not None:
             self._task.join(self._limits.stop_s)
         self._pool.close()
+
+
+def _further(upload: str) -> str:
+    """The name under which more room is reserved for an upload, beside what its client was given."""
+    return f"{upload}+"
 
 
 class DocumentManagerLink:

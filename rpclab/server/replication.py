@@ -58,16 +58,19 @@ class Replication:
         avoid: AbstractSet[Address] = frozenset(),
     ) -> Copies:
         """Copy a stored file to `count` other servers: those of the route, and others where one of them fails."""
-        copies, targets, tried = Copies(), list(route), {self.own, *avoid}
+        copies, targets, tried, asked = Copies(), list(route), {self.own, *avoid}, False
         for _ in range(_ROUNDS):
             for target in targets:
                 tried.add(target.address)
                 if len(copies.nodes) < count:
                     self._attempt(copies, target, lambda target=target: self._copy(file, upload, target))  # type: ignore[misc]
             missing = count - len(copies.nodes)
+            asked = asked or missing > 0
             targets = self._others(copies, file, upload, missing, tried) if missing > 0 else []
             if not targets:
                 break
+        if asked:  # not every server that room was kept at has taken its copy
+            self._link.release(upload)
         return copies
 
     def _others(
