@@ -159,8 +159,12 @@ class DocumentConnection:
         return self._exchange(encode_request(name, list(args), named or {}))
 
     def _exchange(self, data: bytes) -> Any:
-        self._send(data)
-        return self._reply()
+        try:
+            self._send(data)
+            return self._reply()
+        except BaseException:  # also Ctrl-C: an answer that comes later must not meet the next call
+            self.close()
+            raise
 
     def _send(self, data: bytes | memoryview) -> None:
         self._channel.send((data,), self._channel.now() + self.limits.transfer_s)
@@ -169,7 +173,6 @@ class DocumentConnection:
     def _reply(self) -> Any:
         data = self._channel.receive_raw(self._channel.now() + self.limits.transfer_s)
         if not data:
-            self.close()
             raise ConnectionLost("the peer closed the connection before it answered")
         self._tracer.event("receive", peer=CLIENT, bytes=len(data), detail={"wire": "document"})
         try:
