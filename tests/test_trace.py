@@ -110,9 +110,13 @@ def test_a_torn_last_line_is_skipped_and_written_over(world: RealWorld, tmp_path
     trace.event("stored")
     trace.close()
     whole = path.read_bytes()
-    path.write_bytes(whole[:-5] + b"\0" * 100)
+    path.write_bytes(whole[:-2] + b"x" * 300 + b"\0" * 100)
     again = tracer(world, path)
     assert again.event("started again")[1] == 2
+    assert [event.number for event in events(path)] == [
+        1,
+        2,
+    ]  # also if it is killed now: nothing of the torn line is left
     again.close()
     assert [(event.number, event.kind) for event in events(path)] == [(1, "started"), (2, "started again")]
 

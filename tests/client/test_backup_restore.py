@@ -124,6 +124,7 @@ def test_names_that_collide_on_some_system_are_told(shared_cluster: LocalCluster
             session.backup(make_file("a"), "notes.TXT", replicas=3)
         with pytest.raises(NameCollision, match="would lie in a folder"):
             session.backup(make_file("a"), "Notes.txt/deeper", replicas=3)
+        assert sum(server.reserved_bytes for server in session.list_servers()) == 0
 
 
 @pytest.mark.parametrize("replication", ["after", "pipeline"])
