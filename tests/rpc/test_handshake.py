@@ -261,6 +261,42 @@ def test_what_is_no_handshake_is_told_nothing_and_costs_one_line(
     assert connect(service.address).call("echo", 1) == 1
 
 
+def padded(data: bytes, size: int) -> bytes:
+    """The same message with spaces behind it, which JSON allows."""
+    payload = data[4:] + b" " * (size - len(data) + 4)
+    return b"M" + len(payload).to_bytes(3, "big") + payload
+
+
+def test_a_stranger_is_read_1024_bytes_and_no_more(
+    serve: Callable[..., Any], by_hand: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    service = serve()
+    short, long = by_hand(service.address), by_hand(service.address)
+    short.send_bytes(padded(asking("hello", HELLO), 1024))
+    assert short.receive()["result"]["hello"]["node"] == "server1"
+    long.send_bytes(padded(asking("hello", HELLO), 1025))
+    assert long.rest() == b""
+    eventually(lambda: service.said)
+    assert "at most 1,024 are allowed here" in said_one_line(service)
+
+
+@pytest.mark.parametrize("size", [1024, 1025])
+def test_an_answer_to_a_handshake_is_read_1024_bytes_and_no_more(
+    size: int, connect: Callable[..., Connection], answer_by_hand: Callable[..., Any], responder: Any
+) -> None:
+    def pad(peer: Any) -> None:
+        send_bytes = peer.send_bytes
+        peer.send_bytes = lambda data: send_bytes(padded(data, size))
+        responder(peer)
+
+    address = answer_by_hand(pad)
+    if size == 1024:
+        assert connect(address).peer.node == "server1"
+    else:
+        with pytest.raises(HandshakeError, match="at most 1,024 are allowed here"):
+            connect(address)
+
+
 @pytest.mark.parametrize("proof", ["", "0" * 63, "ä" * 64, "0" * 64 + "\n", "A" * 64, 5, None, ["x"]])
 def test_a_proof_of_any_shape_is_only_refused(
     proof: object, serve: Callable[..., Any], by_hand: Callable[..., Any], eventually: Callable[..., None]
