@@ -7,7 +7,8 @@ rules make it right whatever was lost, delayed or said twice:
    arrives first.
 2. Bytes that were handed out count until they are reported as stored, released or too old, so that two clients who ask
    at the same moment are not sent to the same server.
-3. A file's version only rises, so that the newest copy is known among old ones.
+3. Versions only rise, over all files, so that the newest copy is known among old ones. One number for all, because a
+   manager that was restarted may not see a dead server's copies, but will see higher numbers than theirs elsewhere.
 
 The directory does no I/O and holds no lock: who uses it from several tasks holds one around every call. `now` is in
 seconds.
@@ -15,9 +16,8 @@ seconds.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
@@ -29,15 +29,13 @@ from ..config import Address
 from ..errors import NoServer, NoSuchFile, UsageError
 from ..records import FileRecord, Location, ServerRecord, file_key
 from .candidates import Candidates, Pool, load, rank, room
+from .catalogue import Catalogue, FileKey
 from .placement import Policy, Request, decide
 
 if TYPE_CHECKING:
     import random
 
 __all__ = ["SHOWN", "Decision", "Directory", "Plan"]
-
-FileKey = tuple[str, str]
-"""A file's client and name."""
 
 NOBODY: frozenset[Address] = frozenset()
 SHOWN = 20  # candidates that a decision tells the event log: a page of the dashboard, and a line that stays readable
@@ -86,44 +84,6 @@ class _Upload:
     addresses: set[Address]
 
 
-class _Catalogue:
-    """Which server holds which version of which file; listed in order of (client, name).
-
-    The order is made when a page is asked for: sorting what is nearly sorted costs little more than reading it.
-    """
-
-    def __init__(self) -> None:
-        self._holders: dict[FileKey, dict[Address, FileRecord]] = {}
-        self._order: list[FileKey] | None = []
-
-    def __len__(self) -> int:
-        return len(self._holders)
-
-    def put(self, address: Address, key: FileKey, record: FileRecord) -> None:
-        if key not in self._holders:
-            self._holders[key] = {}
-            self._order = None
-        self._holders[key][address] = record
-
-    def drop(self, address: Address, key: FileKey) -> None:
-        del self._holders[key][address]
-        if not self._holders[key]:
-            del self._holders[key]
-            self._order = None
-
-    def holders(self, key: FileKey) -> dict[Address, FileRecord]:
-        return self._holders.get(key, {})
-
-    def after(self, key: FileKey | None) -> Iterator[FileKey]:
-        """The files that follow `key`, from the first one if it is None."""
-        if self._order is None:
-            self._holders = dict(sorted(self._holders.items()))
-            self._order = list(self._holders)
-        order = self._order
-        start = 0 if key is None else bisect_right(order, key)
-        return (order[index] for index in range(start, len(order)))
-
-
 class Directory:
     """Who is alive, who stores what, and where the next file goes."""
 
@@ -133,8 +93,8 @@ class Directory:
         self._reservation_s = reservation_s
         self._servers: dict[Address, _Server] = {}
         self._pools: dict[str | None, Pool] = {None: Pool()}  # one for each wire that was asked for
-        self._catalogue = _Catalogue()
-        self._versions: dict[FileKey, int] = {}  # the highest seen or handed out, also of files that are gone
+        self._catalogue = Catalogue()
+        self._version = 0  # the highest seen or handed out, of any file
         self._uploads: dict[str, _Upload] = {}
         self._expiring: deque[_Upload] = deque()  # in order of expiry, since all last equally long
         self._number = 0  # decisions made so far
@@ -290,8 +250,8 @@ class Directory:
             decisions.append(decision)
             chosen.append(decision.server.address)
         self._reserve(upload, chosen, key, size, now)
-        version = self._versions[key] = self._versions.get(key, 0) + 1
-        return Plan(tuple(self._servers[address].record for address in chosen), version, tuple(decisions))
+        self._version += 1
+        return Plan(tuple(self._servers[address].record for address in chosen), self._version, tuple(decisions))
 
     def release(self, upload: str) -> None:
         """An upload ended, whatever its outcome: what is still reserved for it is free again."""
@@ -342,7 +302,7 @@ class Directory:
     def _apply(self, server: _Server, number: int, file: FileRecord, *, stored: bool) -> None:
         """Believe report `number` about a file, unless a later one spoke of it."""
         key = (file.client, file.name)
-        self._versions[key] = max(file.version, self._versions.get(key, 0))
+        self._version = max(file.version, self._version)
         if number < server.last_word.get(key, server.registered):
             return
         if number > server.registered:
