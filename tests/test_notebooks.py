@@ -68,5 +68,9 @@ def test_notebooks_are_committed_without_outputs() -> None:
     for path in NOTEBOOKS:
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        assert not any(cell.outputs or cell.execution_count for cell in code), f"{path.name} has outputs: run nbstripout"
-        assert all(len(cell.source.splitlines()) <= 12 for cell in code), f"{path.name}: a long cell belongs to the package"
+        assert not any(cell.outputs or cell.execution_count for cell in code), (
+            f"{path.name} has outputs: run nbstripout"
+        )
+        assert all(len(cell.source.splitlines()) <= 12 for cell in code), (
+            f"{path.name}: a long cell belongs to the package"
+        )

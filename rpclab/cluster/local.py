@@ -6,30 +6,25 @@ import contextlib
 import os
 import pathlib
 import shutil
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from ..client.document import DocumentClient
 from ..client.session import Client
-from ..config import ACKNOWLEDGE, MANAGER_PORT, REPLICATION, Address, address_text
+from ..config import Address, address_text
 from ..errors import NotRunning, RpclabError, StartFailed, TooFewCopies, UsageError
-from ..manager.placement import POLICIES
 from ..names import check_client
 from ..records import Location
-from ..rpc.connection import open_connection
-from ..rpc.handshake import Identity
 from ..rpc.pool import Pool
 from ..running import data_folder, load_secret, new_secret
 from ..study.history import History
 from ..text import bytes_text
-from ..trace import Tracer
 from ..world.real import RealWorld
-from .options import placement_options
 from .process import NodeProcess, identity, wait_until
 from .record import Record, drop_record, owned_by_me, run_folder, save_record, take_over
 from .remote_client import RemoteClient
+from .sessions import Sessions
+from .settings import Settings
 from .tables import Receipts, html_table, text_table
 
 __all__ = ["LocalCluster"]
@@ -73,36 +68,33 @@ class LocalCluster:
         fresh: bool = False,
         start_s: float = 20.0,
     ) -> None:
-        _check(servers, clients, replicas, ports, placement, replication, acknowledge)
+        settings = Settings(
+            servers=servers,
+            clients=clients,
+            replicas=replicas,
+            placement=placement,
+            replication=replication,
+            acknowledge=acknowledge,
+            document_wire=document_wire,
+            ports=ports,
+            quota_bytes=quota_bytes,
+            seed=seed,
+        )
         self.name = check_client(name)
         self.data = pathlib.Path(data_folder(data))
         self.folder = run_folder(self.data, self.name)
-        self._trace, self._world = trace, RealWorld()
-        self._tracers: dict[str, Tracer] = {}
-        self._sessions: list[Client | DocumentClient] = []
-        self._pools: dict[str, Pool] = {}
-        self._lock = threading.Lock()  # guards the three above
+        self.settings = settings.told()
+        self._world = RealWorld()
         self._closed = False
-        self.settings: dict[str, str | int | bool | None] = {
-            "replicas": replicas,
-            "placement": placement if isinstance(placement, str) else getattr(placement, "__name__", "a function"),
-            "replication": replication,
-            "acknowledge": acknowledge,
-            "document_wire": document_wire,
-        }
         self._prepare_folder()
         if fresh:
             self._empty_servers(servers)
-        own = {
-            "replicas": str(replicas),
-            "replication": replication,
-            "acknowledge": acknowledge,
-            "document_wire": document_wire,
-            "quota_bytes": quota_bytes,
-            "seed": seed,
+        events = self.folder / "events" if trace else None
+        self._sessions = Sessions(self._world, load_secret(str(self.secret_file)), events)
+        self._nodes = {
+            part.node: NodeProcess(part, self.folder, self.secret_file, events)
+            for part in settings.parts(self.folder, self.data)
         }
-        placing = placement_options(placement, self.folder)
-        self._nodes = {node.node: node for node in self._parts(servers, clients, ports, own, placing)}
         self.clients = {name: self._remote_client(name) for name in self._names("client")}
         self._start(time.monotonic() + start_s)
 
@@ -113,7 +105,6 @@ class LocalCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.secret_file = new_secret(self.folder / "secret")
         (self.folder / "events").mkdir()
-        self._secret = load_secret(str(self.secret_file))
 
     def _empty_servers(self, count: int) -> None:
         """Delete what the servers stored before; raises FolderNotUsable if one of the folders is in use."""
@@ -125,35 +116,6 @@ class LocalCluster:
                     for client in (folder / "Backups").glob("*/"):
                         shutil.rmtree(client, ignore_errors=True)
                     (folder / "journal.jsonl").unlink(missing_ok=True)
-
-    def _parts(
-        self, servers: int, clients: int, ports: str, own: Mapping[str, Any], placing: list[str]
-    ) -> list[NodeProcess]:
-        """Every part with its command-line options."""
-        document = ["--document-wire"] if own["document_wire"] else []
-        seed = [] if own["seed"] is None else ["--seed", str(own["seed"])]
-        quota = [] if own["quota_bytes"] is None else ["--quota-bytes", str(own["quota_bytes"])]
-        cluster = [
-            "--replicas",
-            own["replicas"],
-            "--replication",
-            own["replication"],
-            "--acknowledge",
-            own["acknowledge"],
-        ]
-        where = ["--manager-file", str(self.folder / "manager.ready.json"), "--data", str(self.data)]
-        fixed = ports == "default"
-        parts = [self._part("manager", "manager", [*cluster, *placing, *document, *seed], MANAGER_PORT if fixed else 0)]
-        for number in range(1, servers + 1):
-            port = MANAGER_PORT + number if fixed else 0
-            parts.append(self._part(f"server{number}", "server", [str(number), *where, *quota, *document, *seed], port))
-        for number in range(1, clients + 1):
-            parts.append(self._part(f"client{number}", "client", [str(number), *where, "--agent", *seed], 0))
-        return parts
-
-    def _part(self, node: str, role: str, options: list[str], port: int) -> NodeProcess:
-        log = ["--log", str(self.folder / "events" / f"{node}.jsonl")] if self._trace else []
-        return NodeProcess(node, role, [*options, *log], self.folder, self.secret_file, port)
 
     def _start(self, until: float) -> None:
         try:
@@ -221,12 +183,12 @@ class LocalCluster:
 
     def files(self) -> list[Location]:
         """Every stored file, and the servers that hold it."""
-        with self._session() as session:
+        with self._looking() as session:
             return list(session.list_files())
 
     def stored_bytes(self) -> dict[str, int]:
         """The bytes stored on each server that the manager knows."""
-        with self._session() as session:
+        with self._looking() as session:
             return {server.node: server.stored_bytes for server in session.list_servers()}
 
     def _node(self, name: str) -> NodeProcess:
@@ -242,17 +204,7 @@ class LocalCluster:
             raise UsageError(
                 f"{name} runs as a process of its own: use cluster.clients[{name!r}], or connect under another name"
             )
-        if wire not in ("rpclab", "document"):
-            raise UsageError(f"wire={wire!r} is not known: choose 'rpclab' or 'document'")
-        address = self._address("manager")
-        session: Client | DocumentClient
-        if wire == "document":
-            session = DocumentClient(self._world, name, address, tracer=self._tracer(name))
-        else:
-            session = Client(self._world, Identity(name, "client", self._secret), address, tracer=self._tracer(name))
-        with self._lock:
-            self._sessions.append(session)
-        return session.connect()
+        return self._sessions.client(name, self._address("manager"), wire)
 
     def backup_all(self, *, progress: bool = True) -> Receipts:
         """Have every client back up every file in its folder, and show progress; returns the receipts."""
@@ -272,27 +224,15 @@ class LocalCluster:
                 bar.update(size)
         return receipts
 
-    def _session(self) -> Client:
-        """The session behind `files` and `stored_bytes`; it is not traced, looking must not change the picture."""
-        return Client(self._world, Identity("looking", "client", self._secret), self._address("manager"))
+    def _looking(self) -> Client:
+        return self._sessions.looking(self._address("manager"))
 
     def _remote_client(self, name: str) -> RemoteClient:
         files = self.data / "clients" / name / "Files"
         return RemoteClient(name, self._world, lambda: self._control(name), files)
 
     def _control(self, node: str) -> Pool:
-        """Connections to a part, for what the notebook tells it; these calls are not traced."""
-        address = self._address(node)
-        me = Identity("control", "client", self._secret)
-        with self._lock:
-            if node not in self._pools:
-                self._pools[node] = Pool(
-                    self._world,
-                    lambda: open_connection(
-                        self._world, address, me, Tracer(self._world, "control"), expected=("manager", "client")
-                    ),
-                )
-            return self._pools[node]
+        return self._sessions.control(node, self._address(node))
 
     def _address(self, node: str) -> Address:
         part = self._node(node)
@@ -302,15 +242,6 @@ class LocalCluster:
                 + ("start the cluster again" if self._closed else f"cluster.restart({node!r})")
             )
         return part.address
-
-    def _tracer(self, node: str) -> Tracer:
-        with self._lock:
-            if node not in self._tracers:
-                path = str(self.folder / "events" / f"{node}.jsonl")
-                self._tracers[node] = Tracer(
-                    self._world, node, self._world.disk.open_log(path) if self._trace else None
-                )
-            return self._tracers[node]
 
     # ---- faults
 
@@ -334,10 +265,7 @@ class LocalCluster:
         part, until = self._node(node), time.monotonic() + start_s
         if part.alive:
             part.stop(_STOP_S)
-        with self._lock:
-            pool = self._pools.pop(node, None)
-        if pool is not None:
-            pool.close()
+        self._sessions.forget(node)
         part.start()
         part.wait_ready(until)
         self._fault("restarted", node)
@@ -345,7 +273,7 @@ class LocalCluster:
         self._wait_registered(until)
 
     def _fault(self, kind: str, node: str) -> None:
-        self._tracer("cluster").event(kind, peer=node)
+        self._sessions.tracer("cluster").event(kind, peer=node)
 
     # ---- the end
 
@@ -354,10 +282,7 @@ class LocalCluster:
         if self._closed:
             return
         self._closed = True
-        for session in self._sessions:
-            session.disconnect()
-        for pool in self._pools.values():
-            pool.close()
+        self._sessions.close()
         until = time.monotonic() + _STOP_S
         for last in (False, True):
             parts = [node for node in self._nodes.values() if (node.role == "manager") is last]
@@ -365,8 +290,7 @@ class LocalCluster:
                 part.ask_to_stop()
             for part in parts:
                 part.wait_stopped(until)
-        for tracer in self._tracers.values():
-            tracer.close()
+        self._sessions.close_logs()
         drop_record(self.folder)
 
     def __enter__(self) -> LocalCluster:
@@ -380,7 +304,7 @@ class LocalCluster:
     def _rows(self) -> list[list[str]]:
         known: dict[str, tuple[int, int]] = {}
         try:
-            with self._session() as session:
+            with self._looking() as session:
                 known = {server.node: (server.files, server.stored_bytes) for server in session.list_servers()}
         except RpclabError:
             known = {}  # no manager, no figures: the states below say so
@@ -411,19 +335,3 @@ class LocalCluster:
 
 
 _HEADS = ("part", "role", "address", "state", "files", "stored")
-
-
-def _check(
-    servers: int, clients: int, replicas: int, ports: str, placement: object, replication: str, acknowledge: str
-) -> None:
-    if servers < 0 or clients < 0 or replicas < 1:
-        raise UsageError(f"servers={servers}, clients={clients}, replicas={replicas}: a cluster cannot have that")
-    if ports not in ("default", "free"):
-        raise UsageError(f"ports={ports!r} is not known: choose 'default' or 'free'")
-    for value, known, what in ((replication, REPLICATION, "replication"), (acknowledge, ACKNOWLEDGE, "acknowledge")):
-        if value not in known:
-            raise UsageError(f"{what}={value!r} is not known: choose {' or '.join(known)}")
-    if isinstance(placement, str) and placement not in POLICIES:
-        raise UsageError(f"placement={placement!r} is not known: choose {', '.join(POLICIES)}, or give a function")
-    if not isinstance(placement, str) and not callable(placement):
-        raise UsageError(f"placement is a policy's name or a function, not a {type(placement).__name__}")

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -22,6 +22,7 @@ import psutil
 from ..config import Address
 from ..errors import NotRunning, PortInUse, StartFailed
 from ..running import SECRET_VARIABLE
+from .settings import Part
 
 __all__ = ["NodeProcess", "identity", "is_same", "new_session", "package_environment", "wait_until"]
 
@@ -32,13 +33,13 @@ _LOG_TAIL_LINES = 12
 class NodeProcess:
     """A manager, server or client as a process; it can be started again after it ended."""
 
-    def __init__(
-        self, node: str, role: str, options: Sequence[str], folder: pathlib.Path, secret: pathlib.Path, port: int
-    ) -> None:
-        self.node, self.role, self.folder = node, role, folder
-        self._options, self._secret, self._port = list(options), secret, port
-        self._ready_file = folder / f"{node}.ready.json"
-        self.log_file = folder / f"{node}.log"
+    def __init__(self, part: Part, folder: pathlib.Path, secret: pathlib.Path, events: pathlib.Path | None) -> None:
+        self.node, self.role = part.node, part.role
+        self._options, self._secret, self._port = list(part.options), secret, part.port
+        if events is not None:
+            self._options += ["--log", str(events / f"{part.node}.jsonl")]
+        self._ready_file = folder / f"{part.node}.ready.json"
+        self.log_file = folder / f"{part.node}.log"
         self._child: subprocess.Popen[bytes] | None = None
         self.address: Address | None = None
         self.paused = False

@@ -18,6 +18,7 @@ import pytest
 from rpclab.cluster.local import LocalCluster
 from rpclab.cluster.process import NodeProcess
 from rpclab.cluster.record import load_record
+from rpclab.cluster.settings import Part
 from rpclab.cluster.tables import Receipts
 from rpclab.errors import ClusterRunning, NameRefused, NotRunning, PortInUse, UsageError
 from rpclab.text import bytes_text
@@ -277,7 +278,7 @@ def test_a_part_that_does_not_start_says_why_and_soon(
     began = time.monotonic()
     with start_cluster(servers=1, name="first") as first:
         port = first.addresses["manager"][1]
-        taken = NodeProcess("manager", "manager", [], tmp_path, first.secret_file, port)
+        taken = NodeProcess(Part("manager", "manager", [], port), tmp_path, first.secret_file, None)
         taken.start()
         with pytest.raises(PortInUse, match=f"port {port} on 127.0.0.1 is in use"):
             taken.wait_ready(time.monotonic() + 20)
@@ -289,7 +290,7 @@ def test_servers_that_wait_for_a_manager_end_with_their_parent(
 ) -> None:
     with start_cluster(servers=0) as cluster:
         options = ["1", "--manager-file", str(tmp_path / "never"), "--data", str(tmp_path / "other")]
-        waiting = NodeProcess("server1", "server", options, tmp_path, cluster.secret_file, 0)
+        waiting = NodeProcess(Part("server1", "server", options, 0), tmp_path, cluster.secret_file, None)
         waiting.start()
         began = time.monotonic()
         assert waiting.stop(20) and time.monotonic() - began < 5

@@ -1,0 +1,94 @@
+"""A cluster's connections from this process: clients in the notebook, and what tells the parts what to do."""
+
+from __future__ import annotations
+
+import pathlib
+import threading
+
+from ..client.document import DocumentClient
+from ..client.session import Client
+from ..config import Address
+from ..errors import UsageError
+from ..rpc.connection import Connection, open_connection
+from ..rpc.handshake import Identity
+from ..rpc.pool import Pool
+from ..trace import Tracer
+from ..world.real import RealWorld
+
+__all__ = ["Sessions"]
+
+
+class Sessions:
+    """Opens clients and control connections, remembers them, and closes them all at the end."""
+
+    def __init__(self, world: RealWorld, secret: bytes, events: pathlib.Path | None) -> None:
+        self._world, self._secret, self._events = world, secret, events
+        self._lock = threading.Lock()  # guards what follows
+        self._tracers: dict[str, Tracer] = {}
+        self._clients: list[Client | DocumentClient] = []
+        self._pools: dict[str, Pool] = {}
+
+    def client(self, name: str, manager: Address, wire: str) -> Client | DocumentClient:
+        """A client in this process, traced under its name. Errors: UsageError, CommunicationError."""
+        client: Client | DocumentClient
+        if wire == "document":
+            client = DocumentClient(self._world, name, manager, tracer=self.tracer(name))
+        elif wire == "rpclab":
+            client = Client(self._world, Identity(name, "client", self._secret), manager, tracer=self.tracer(name))
+        else:
+            raise UsageError(f"wire={wire!r} is not known: choose 'rpclab' or 'document'")
+        with self._lock:
+            self._clients.append(client)
+        return client.connect()
+
+    def looking(self, manager: Address) -> Client:
+        """A client that is not traced: looking must not change the picture. Its caller closes it."""
+        return Client(self._world, Identity("looking", "client", self._secret), manager)
+
+    def control(self, node: str, address: Address) -> Pool:
+        """Connections to a part, for what the notebook tells it; these calls are not traced."""
+
+        def connect() -> Connection:
+            tracer = Tracer(self._world, "control")
+            return open_connection(
+                self._world,
+                address,
+                Identity("control", "client", self._secret),
+                tracer,
+                expected=("manager", "client"),
+            )
+
+        with self._lock:
+            if node not in self._pools:
+                self._pools[node] = Pool(self._world, connect)
+            return self._pools[node]
+
+    def forget(self, node: str) -> None:
+        """A part is started anew: connections to the old one are of no use."""
+        with self._lock:
+            pool = self._pools.pop(node, None)
+        if pool is not None:
+            pool.close()
+
+    def tracer(self, node: str) -> Tracer:
+        """The event log of a node in this process: one, however often it connects."""
+        with self._lock:
+            if node not in self._tracers:
+                log = self._world.disk.open_log(str(self._events / f"{node}.jsonl")) if self._events else None
+                self._tracers[node] = Tracer(self._world, node, log)
+            return self._tracers[node]
+
+    def close(self) -> None:
+        """Close all connections, but not the event logs: what ends the cluster may still be written."""
+        with self._lock:
+            clients, pools = list(self._clients), list(self._pools.values())
+        for client in clients:
+            client.disconnect()
+        for pool in pools:
+            pool.close()
+
+    def close_logs(self) -> None:
+        with self._lock:
+            tracers = list(self._tracers.values())
+        for tracer in tracers:
+            tracer.close()

@@ -1,0 +1,138 @@
+"""What a cluster is to be like, checked, and each part's command line that makes it so.
+
+A function from a notebook gets into the manager's process pickled by value, in a file that only this user can write.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import pickle
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import ACKNOWLEDGE, MANAGER_PORT, REPLICATION
+from ..errors import UsageError
+from ..manager.placement import POLICIES
+
+__all__ = ["Part", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a cluster: its name, its role, its options, and the port it is to have (0: a free one)."""
+
+    node: str
+    role: str
+    options: list[str]
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The arguments of `LocalCluster` that say what the cluster is like. Raises UsageError for what cannot be."""
+
+    servers: int
+    clients: int
+    replicas: int
+    placement: str | Callable[..., Any]
+    replication: str
+    acknowledge: str
+    document_wire: bool
+    ports: str
+    quota_bytes: int | None
+    seed: int | None
+
+    def __post_init__(self) -> None:
+        if self.servers < 0 or self.clients < 0 or self.replicas < 1:
+            raise UsageError(
+                f"servers={self.servers}, clients={self.clients}, replicas={self.replicas}: a cluster cannot have that"
+            )
+        for name, known in (
+            ("ports", ("default", "free")),
+            ("replication", REPLICATION),
+            ("acknowledge", ACKNOWLEDGE),
+        ):
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name}={getattr(self, name)!r} is not known: choose {' or '.join(map(repr, known))}")
+        if isinstance(self.placement, str):
+            if self.placement not in POLICIES:
+                raise UsageError(
+                    f"placement={self.placement!r} is not known: choose {', '.join(POLICIES)}, or give a function"
+                )
+        elif not callable(self.placement):
+            raise UsageError(f"placement is a policy's name or a function, not a {type(self.placement).__name__}")
+
+    def told(self) -> dict[str, str | int | bool | None]:
+        """What people are told of the cluster, and what its record keeps."""
+        placement = self.placement if isinstance(self.placement, str) else _name(self.placement)
+        return {
+            "replicas": self.replicas,
+            "placement": placement,
+            "replication": self.replication,
+            "acknowledge": self.acknowledge,
+            "document_wire": self.document_wire,
+        }
+
+    def parts(self, folder: pathlib.Path, data: pathlib.Path) -> Iterator[Part]:
+        """Every part with its command line; `folder` is the cluster's run folder."""
+        document = ["--document-wire"] if self.document_wire else []
+        seed = [] if self.seed is None else ["--seed", str(self.seed)]
+        quota = [] if self.quota_bytes is None else ["--quota-bytes", str(self.quota_bytes)]
+        copies = [
+            "--replicas",
+            str(self.replicas),
+            "--replication",
+            self.replication,
+            "--acknowledge",
+            self.acknowledge,
+        ]
+        where = ["--manager-file", str(folder / "manager.ready.json"), "--data", str(data)]
+        first = MANAGER_PORT if self.ports == "default" else 0
+        yield Part("manager", "manager", [*copies, *_placement(self.placement, folder), *document, *seed], first)
+        for number in range(1, self.servers + 1):
+            options = [str(number), *where, *quota, *document, *seed]
+            yield Part(f"server{number}", "server", options, first and first + number)
+        for number in range(1, self.clients + 1):
+            yield Part(f"client{number}", "client", [str(number), *where, "--agent", *seed], 0)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__name__", "a function"))
+
+
+def _placement(placement: str | Callable[..., Any], folder: pathlib.Path) -> list[str]:
+    """The manager's options for a placement policy, by name or as a function. Raises UsageError if it can't be sent."""
+    if isinstance(placement, str):
+        return ["--placement", placement]
+    import cloudpickle
+
+    module = sys.modules.get(getattr(placement, "__module__", "") or "")
+    by_value = module is not None and _is_students(module)
+    if by_value:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        code = cloudpickle.dumps(placement)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise UsageError(f"this placement function cannot be sent to the manager's process: {error}") from None
+    finally:
+        if by_value:
+            cloudpickle.unregister_pickle_by_value(module)
+    path = folder / "placement.pickle"
+    path.write_bytes(code)
+    return ["--placement-file", str(path)]
+
+
+def _is_students(module: Any) -> bool:
+    """Whether a module is a file of the student's own, which the manager's process could not import."""
+    file = getattr(module, "__file__", None)
+    installed = [sysconfig.get_path(key) for key in ("stdlib", "purelib", "platlib")] + [
+        str(pathlib.Path(__file__).parents[1])
+    ]
+    return (
+        module.__name__ != "__main__"
+        and file is not None
+        and not any(file.startswith(place) for place in installed if place)
+    )
