@@ -8,12 +8,15 @@ PYTHONS = $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11
 # .venv/.made says where .venv was made: in a folder that was moved, or with a Python that is gone, it is made anew.
 STALE := $(shell test -x $(BIN)/python && test "$$(cat .venv/.made 2>/dev/null)" = "$$(pwd -P)" || echo stale)
 
-# JupyterLab saves a notebook with its outputs; this clone's git then looks at it without them, so nothing seems changed.
+# JupyterLab saves a notebook with its outputs; this clone's git looks at it without them. At the end it looks once more at
+# those where nothing else has changed, so that they are no change either.
 EXTRA := --keep-id --extra-keys "metadata.language_info cell.metadata.execution"
 PYTHON_HERE = "$(CURDIR)/$(BIN)/python"
 STRIP = if test -x $(PYTHON_HERE); then $(PYTHON_HERE) -m nbstripout $(EXTRA); else cat; fi
 SAVE_WITHOUT_OUTPUTS = if test -d .git; then git config filter.nbstripout.clean '$(STRIP)' && mkdir -p .git/info && \
 	{ grep -qs nbstripout .git/info/attributes || echo '*.ipynb filter=nbstripout' >> .git/info/attributes; }; fi
+FORGET_OUTPUTS = for notebook in notebooks/*.ipynb; do \
+	if test -d .git && git diff --quiet -- "$$notebook"; then git add -- "$$notebook"; fi; done
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -32,7 +35,7 @@ test: .venv/.have-test ## run the tests
 
 lab: .venv/.have-notebook ## open the notebooks in JupyterLab
 	@$(SAVE_WITHOUT_OUTPUTS)
-	@$(BIN)/jupyter lab notebooks/00-start-here.ipynb
+	@trap : INT; $(BIN)/jupyter lab notebooks/00-start-here.ipynb; $(FORGET_OUTPUTS)
 
 check: .venv/.have-dev ## lint, format, types, and no outputs in the notebooks
 	@$(BIN)/ruff check

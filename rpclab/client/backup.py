@@ -151,7 +151,7 @@ def too_few(receipt: Receipt) -> TooFewCopies:
     reasons = "; ".join(receipt.problems) or "no other server is connected, or has room"
     error = TooFewCopies(
         f"{file_key(receipt.file.client, receipt.file.name)} has {receipt.copies} of {receipt.wanted} copies, "
-        f"on {', '.join(receipt.servers)}; a repair is due: {reasons}"
+        f"on {', '.join(receipt.servers)}: {reasons}. Back it up again when more servers are there"
     )
     error.receipt = receipt
     return error

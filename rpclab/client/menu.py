@@ -42,9 +42,10 @@ def converse(
             name = ask("Name of the file to back up (ENTER ends): ").strip("\r\n")
         except EOFError:
             name = ""
-        if not name:
+        if not name.strip():
             say(f"{sent} {'file' if sent == 1 else 'files'} backed up. Goodbye.")
             return sent
+        name = name if name in files else name.strip()
         if name not in files:
             say(f"There is no file {name!r} in {folder}. Choose one from the list.")
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..config import Address, Limits
-from ..errors import NoSuchFile, RpclabError, StorageError
+from ..errors import NoSuchFile, RpclabError, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import Location, Receipt, Restored, ServerRecord, file_key
 from ..rpc.connection import Connection, open_connection
@@ -54,9 +54,14 @@ class Client:
             self._world, address, self._identity, self._tracer, expected=(role,), limits=self._limits
         )
 
-    def server(self, address: Address) -> Stub:
-        """The remote methods of the server at an address."""
-        return Stub(self._servers.to(tuple(address)), f"the server at {address[0]}:{address[1]}")  # type: ignore[arg-type]
+    def server(self, which: str | Address) -> Stub:
+        """The remote methods of a server, by its name or its address. Errors: UsageError for a name that is not connected."""
+        if isinstance(which, str):
+            known = {server.node: server.address for server in self.list_servers()}
+            if which not in known:
+                raise UsageError(f"there is no server {which!r}; connected are: {', '.join(known) or 'none'}")
+            which = known[which]
+        return Stub(self._servers.to((which[0], which[1])), f"the server at {which[0]}:{which[1]}")
 
     def connect(self) -> Client:
         """See that the manager answers, and keep the connection. Errors: CommunicationError, HandshakeError."""

@@ -7,12 +7,13 @@ import os
 import pathlib
 import shutil
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..client.session import Client
 from ..config import Address, address_text
-from ..errors import NotRunning, RpclabError, StartFailed, TooFewCopies, UsageError
+from ..errors import NoSuchFile, NotRunning, RpclabError, StartFailed, TooFewCopies, UsageError
 from ..names import check_client
 from ..records import Location
 from ..rpc.pool import Pool
@@ -22,7 +23,7 @@ from ..text import bytes_text
 from ..world.real import RealWorld
 from .process import NodeProcess, identity, wait_until
 from .record import Record, drop_record, owned_by_me, run_folder, save_record, take_over
-from .remote_client import RemoteClient
+from .remote_client import Clients, RemoteClient
 from .sessions import Sessions
 from .settings import Settings
 from .tables import Receipts, html_table, text_table
@@ -95,7 +96,7 @@ class LocalCluster:
             part.node: NodeProcess(part, self.folder, self.secret_file, events)
             for part in settings.parts(self.folder, self.data)
         }
-        self.clients = {name: self._remote_client(name) for name in self._names("client")}
+        self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
         self._start(time.monotonic() + start_s)
 
     # ---- starting
@@ -207,10 +208,17 @@ class LocalCluster:
         return self._sessions.client(name, self._address("manager"), wire)
 
     def backup_all(self, *, progress: bool = True) -> Receipts:
-        """Have every client back up every file in its folder, and show progress; returns the receipts."""
+        """Have every client back up every file in its folder, and show progress; returns the receipts.
+
+        Files with fewer copies than wanted are stored, and warned of. Errors: those of `Client.backup`; NoSuchFile when the
+        clients have no files.
+        """
         from tqdm.auto import tqdm
 
         work = [(client, name, size) for client in self.clients.values() for name, size in client.files.items()]
+        if not work:
+            folders = " or ".join(str(client.folder) for client in self.clients.values()) or "a client's folder"
+            raise NoSuchFile(f"there is nothing to back up: put files into {folders}, or run `rpclab demo` for samples")
         receipts = Receipts()
         with tqdm(
             total=sum(size for _, _, size in work), unit="B", unit_scale=True, unit_divisor=1024, disable=not progress
@@ -222,6 +230,13 @@ class LocalCluster:
                 except TooFewCopies as error:
                     receipts.append(error.receipt)
                 bar.update(size)
+        if receipts.short:
+            first = receipts.short[0]
+            warnings.warn(
+                f"{len(receipts.short)} of {len(receipts)} files have fewer copies than wanted, {first.file.name!r} has "
+                f"{first.copies} of {first.wanted}: {'; '.join(first.problems)}",
+                stacklevel=2,
+            )
         return receipts
 
     def _looking(self) -> Client:

@@ -7,15 +7,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..client.backup import too_few
-from ..errors import RpclabError
+from ..errors import RpclabError, UsageError
 from ..records import Location, Receipt, Restored
 from ..rpc.files import Progress
 from ..rpc.pool import Pool
 from ..world.base import World, walk
 
-__all__ = ["RemoteClient"]
+__all__ = ["Clients", "RemoteClient"]
 
 _LONG_S = 24 * 3600.0  # a backup takes as long as it takes; the agent keeps its own deadlines
+
+
+class Clients(dict[str, "RemoteClient"]):
+    """A cluster's clients by name."""
+
+    def __missing__(self, name: str) -> RemoteClient:
+        raise UsageError(f"there is no client {name!r} in this cluster; there are: {', '.join(self) or 'none'}")
 
 
 class RemoteClient:

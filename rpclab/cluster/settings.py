@@ -5,6 +5,7 @@ A function from a notebook gets into the manager's process pickled by value, in 
 
 from __future__ import annotations
 
+import inspect
 import pathlib
 import pickle
 import sys
@@ -64,6 +65,8 @@ class Settings:
                 )
         elif not callable(self.placement):
             raise UsageError(f"placement is a policy's name or a function, not a {type(self.placement).__name__}")
+        else:
+            _check_arguments(self.placement)
 
     def told(self) -> dict[str, str | int | bool | None]:
         """What people are told of the cluster, and what its record keeps."""
@@ -97,6 +100,17 @@ class Settings:
             yield Part(f"server{number}", "server", options, first and first + number)
         for number in range(1, self.clients + 1):
             yield Part(f"client{number}", "client", [str(number), *where, "--agent", *seed], 0)
+
+
+def _check_arguments(function: Callable[..., Any]) -> None:
+    try:
+        inspect.signature(function).bind("servers", "request", "random")
+    except TypeError as error:
+        raise UsageError(
+            f"a placement function takes (servers, request, random); {_name(function)} does not: {error}"
+        ) from None
+    except ValueError:
+        return  # a builtin that cannot tell its arguments: the first call will
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -36,6 +36,11 @@ def text_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) 
     return "\n".join([title, *shown])
 
 
+def _copies(receipt: Receipt) -> str:
+    said = f"{receipt.copies} of {receipt.wanted}"
+    return f"{said}, {receipt.pending} pending" if receipt.pending else said
+
+
 class Receipts(list[Receipt]):
     """Receipts of several backups; shows itself as a table."""
 
@@ -47,7 +52,7 @@ class Receipts(list[Receipt]):
                 receipt.file.name,
                 receipt.file.client,
                 bytes_text(receipt.file.size),
-                f"{receipt.copies} of {receipt.wanted}",
+                _copies(receipt),
                 ", ".join(receipt.servers),
                 receipt.file.digest[:12],
             ]
@@ -55,7 +60,13 @@ class Receipts(list[Receipt]):
         ]
 
     def _title(self) -> str:
-        return f"{len(self)} files backed up, {bytes_text(sum(receipt.file.size for receipt in self))}"
+        said = f"{len(self)} files backed up, {bytes_text(sum(receipt.file.size for receipt in self))}"
+        return f"{said}; {len(self.short)} with fewer copies than wanted" if self.short else said
+
+    @property
+    def short(self) -> list[Receipt]:
+        """Those with fewer copies than wanted."""
+        return [receipt for receipt in self if not receipt.complete]
 
     def _repr_html_(self) -> str:
         return html_table(self._title(), self._HEADS, self._rows(), right=(2, 3))

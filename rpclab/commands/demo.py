@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from unicodedata import normalize
 
 import click
 
@@ -24,7 +23,6 @@ from ..study.history import History
 from ..text import bytes_text
 from .outcomes import Outcome, exit_of, for_each, report_problems, stored_row
 from .output import Exit, Output, counted, json_option
-from .reach import refuse_shared_data
 from .samples import has_files, make_samples
 
 __all__ = ["demo"]
@@ -35,8 +33,10 @@ _File = tuple[RemoteClient, str, int]
 
 
 @click.command()
-@click.option("--out", "pictures", metavar="DIR", default="out", help="where the two pictures go [out]")
-@click.option("--data", metavar="DIR", help="folder with clients/ and servers/ [$RPCLAB_DATA, or data/ here or above]")
+@click.option(
+    "--out", "pictures", metavar="DIR", default="out", help="where the pictures and the demo's own servers go [out]"
+)
+@click.option("--data", metavar="DIR", help="folder with clients/ [$RPCLAB_DATA, or data/ here or above]")
 @json_option
 def demo(out: Output, pictures: str, data: str | None) -> int:
     """Run the whole system once, on real files.
@@ -46,9 +46,8 @@ def demo(out: Output, pictures: str, data: str | None) -> int:
     every restored file is equal, byte for byte.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("the demo draws pictures, and matplotlib is not installed: pip install 'rpclab[plots]'")
+        raise UsageError("the demo draws pictures, and matplotlib is not installed: pip install matplotlib")
     folder = data_folder(data)
-    refuse_shared_data(folder)
     if not has_files(folder):
         out.line(f"No files in {folder}/clients yet: {counted(make_samples(folder), 'sample file')} made there.\n")
     return Demo(out, folder, pathlib.Path(pictures)).run()
@@ -57,27 +56,28 @@ def demo(out: Output, pictures: str, data: str | None) -> int:
 class Demo:
     """The steps, in order, and what came of them."""
 
-    def __init__(self, out: Output, data: str, pictures: pathlib.Path) -> None:
-        self._out, self._data, self._pictures = out, data, pictures
+    def __init__(self, out: Output, data: str, out_folder: pathlib.Path) -> None:
+        self._out, self._data, self._pictures = out, data, out_folder
         self._began = time.monotonic()
         self._steps = 0
         self._outcomes: list[Outcome] = []
-        self._facts: dict[str, Any] = {"data": data}
+        self._own = out_folder.absolute() / "data"  # servers of its own: nobody's backups are touched
+        self._facts: dict[str, Any] = {"data": data, "servers": str(self._own / "servers")}
 
     def run(self) -> int:
         """Returns the exit status."""
         with self._step("A manager, 3 servers and 2 clients started, each a process"):
-            cluster = LocalCluster(servers=3, clients=2, replicas=_REPLICAS, ports="free", data=self._data, name="demo")
+            cluster = LocalCluster(servers=3, clients=2, replicas=_REPLICAS, ports="free", data=self._own, fresh=True)
         with cluster, tempfile.TemporaryDirectory(prefix="rpclab-demo-") as empty:
             self._out.table(["part", "address"], [[part, address_text(at)] for part, at in cluster.addresses.items()])
+            for client in cluster.clients.values():
+                client.folder = pathlib.Path(self._data, "clients", client.name, "Files")
             files = [(client, name, size) for client in cluster.clients.values() for name, size in client.files.items()]
-            self._clear(files)
-            before = len(cluster.history)
             files = self._back_up(cluster, files)
             self._restore(files, pathlib.Path(empty, "all-servers"), "restored into an empty folder", gone=None)
             gone = self._kill(cluster)
             self._restore(files, pathlib.Path(empty, "one-gone"), f"restored again, without {gone}", gone=gone)
-            self._draw(History(cluster.history.by_time()[before:]))
+            self._draw(cluster.history)
         return self._conclude(sum(size for _, _, size in files))
 
     @contextlib.contextmanager
@@ -95,17 +95,6 @@ class Demo:
 
     # ---- the steps
 
-    def _clear(self, files: list[_File]) -> None:
-        """Remove what an earlier run stored of these very files, and nothing else, so that one sees the servers fill."""
-        stored = (
-            {(location.file.client, location.file.name) for location in files[0][0].list_files()} if files else set()
-        )
-        old = [(client, name) for client, name, _ in files if (client.name, normalize("NFC", name)) in stored]
-        if old:
-            with self._step(f"{counted(len(old), 'file')} of an earlier run removed from the servers"):
-                for client, name in old:
-                    client.delete(name)
-
     def _back_up(self, cluster: LocalCluster, files: list[_File]) -> list[_File]:
         """Returns the files that are stored: only those can be restored."""
         with self._step(f"{counted(len(files), 'file')} sent, each to be stored on {_REPLICAS} servers"):
@@ -113,7 +102,7 @@ class Demo:
         self._out.table(["file", "client", "size", "servers", "digest"], map(stored_row, outcomes), right=["size"])
         stored = self._facts["stored_bytes"] = cluster.stored_bytes()
         self._facts["files"] = outcomes
-        self._out.line("\nStored on each server:")
+        self._out.line(f"\nStored on each server, in {self._pictures / 'data' / 'servers'}/*/Backups/:")
         most = max([1, *stored.values()])
         for server, size in stored.items():
             self._out.line(f"  {server}  {'#' * round(40 * size / most):<40}  {bytes_text(size):>10}")
@@ -137,7 +126,7 @@ class Demo:
         return gone
 
     def _draw(self, history: History) -> None:
-        """The pictures, of what happened since the backup began."""
+        """The two pictures of this run."""
         paths = [self._pictures / "balance.png", self._pictures / "traffic.png"]
         with self._step("Two pictures of this run drawn"):
             import matplotlib as mpl

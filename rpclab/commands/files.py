@@ -16,7 +16,7 @@ from ..records import Location, Receipt
 from ..rpc.files import Progress
 from ..text import bytes_text
 from .outcomes import Outcome, exit_of, for_each, locate, report_problems
-from .output import Exit, Output, counted, json_option
+from .output import Exit, Output, json_option
 from .reach import Reach, reach_options
 
 __all__ = ["backup", "restore"]
@@ -61,7 +61,9 @@ def backup(out: Output, reach: Reach, paths: Sequence[pathlib.Path], client: str
     held = [outcome for outcome in outcomes if outcome.state != "failed"]
     out.line(f"{out.sizes(len(held), sum(outcome.size or 0 for outcome in held))} of {client} backed up.")
     if left_out:
-        out.problem(f"{counted(len(left_out), 'link or special file')} left out: {', '.join(left_out[:3])}")
+        out.problem(
+            f"left out, as no file or a cluster's own: {', '.join(left_out[:3])}{' ...' if left_out[3:] else ''}"
+        )
     report_problems(out, outcomes)
     return state
 
@@ -130,6 +132,9 @@ def _below(path: pathlib.Path, contents: bool, left_out: list[str]) -> Iterator[
     top = "" if contents else f"{path.resolve().name}/".lstrip("/")
     for folder, folders, files in os.walk(path, onerror=_raise):
         folders.sort()
+        for own in [one for one in folders if _is_clusters_own(os.path.join(folder, one))]:
+            folders.remove(own)
+            left_out.append(os.path.join(folder, own))
         for name in sorted([*files, *(one for one in folders if os.path.islink(os.path.join(folder, one)))]):
             whole = pathlib.Path(folder, name)
             state = whole.lstat()
@@ -137,6 +142,12 @@ def _below(path: pathlib.Path, contents: bool, left_out: list[str]) -> Iterator[
                 yield Source(str(whole), top + whole.relative_to(path).as_posix(), state.st_size)
             else:
                 left_out.append(str(whole))
+
+
+def _is_clusters_own(folder: str) -> bool:
+    """Whether a server keeps its files there, or a cluster its run with its secret: no backup of backups."""
+    has = {entry.name for entry in os.scandir(folder)}
+    return {"Backups", "Incoming"} <= has or {"secret", "events"} <= has
 
 
 def _raise(error: OSError) -> None:

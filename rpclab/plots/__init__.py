@@ -4,6 +4,11 @@ Each function takes a history and, if you have them, the axes to draw on, and re
 numbers is in `rpclab.study.measures`.
 """
 
+try:
+    import matplotlib  # noqa: F401 - asked for here, so that its absence is said in one line
+except ModuleNotFoundError:
+    raise ImportError("plots are drawn with matplotlib, which is not installed: pip install matplotlib") from None
+
 from .balance import plot_balance, plot_balance_bars
 from .style import save
 from .traffic import plot_traffic, plot_traffic_matrix, plot_traffic_over_time

@@ -63,12 +63,14 @@ class Replication:
             for target in targets:
                 tried.add(target.address)
                 if len(copies.nodes) < count:
-                    self._attempt(copies, target, lambda target=target: self._copy(file, upload, target))  # type: ignore[misc]
+                    self._attempt(copies, file, upload, target)
             missing = count - len(copies.nodes)
             asked = asked or missing > 0
             targets = self._others(copies, file, upload, missing, tried) if missing > 0 else []
             if not targets:
                 break
+        if len(copies.nodes) < count and not copies.problems:
+            copies.problems.append("no other server is connected, or has room")
         if asked:  # not every server that room was kept at has taken its copy
             self._link.release(upload)
         return copies
@@ -82,9 +84,9 @@ class Replication:
             copies.problems.append(f"no other server could be asked for: {error}")
             return []
 
-    def _attempt(self, copies: Copies, target: ServerRecord, copy: Callable[[], list[str]]) -> None:
+    def _attempt(self, copies: Copies, file: FileRecord, upload: str, target: ServerRecord) -> None:
         try:
-            copies.nodes += copy()
+            copies.nodes += self._copy(file, upload, target)
         except RpclabError as error:
             copies.problems.append(f"{target.node}: {error}")
 

@@ -57,7 +57,12 @@ def takes_too_few() -> None:
     return None
 
 
-@pytest.mark.parametrize("policy", [by_name_only, nothing_at_all, divides, takes_too_few])
+def test_a_function_that_takes_other_arguments_is_refused_before_anything_starts(start_cluster: Callable) -> None:
+    with pytest.raises(UsageError, match=r"takes \(servers, request, random\); takes_too_few does not"):
+        start_cluster(placement=takes_too_few)
+
+
+@pytest.mark.parametrize("policy", [by_name_only, nothing_at_all, divides])
 def test_a_function_that_goes_wrong_is_told_to_the_client_and_the_manager_goes_on(
     start_cluster: Callable[..., LocalCluster], make_file: Callable, policy: Callable[..., Any]
 ) -> None:
