@@ -8,9 +8,10 @@ from ..config import Address, Limits
 from ..errors import NoSuchFile, RpclabError, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import Location, Receipt, Restored, ServerRecord, file_key
-from ..rpc.connection import Connection, open_connection
+from ..rpc.connection import Connection
 from ..rpc.files import Progress
 from ..rpc.handshake import Identity
+from ..rpc.opening import open_connection
 from ..rpc.pool import Pool, Pools
 from ..rpc.stub import Stub
 from ..trace import Tracer

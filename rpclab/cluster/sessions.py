@@ -9,8 +9,9 @@ from ..client.document import DocumentClient
 from ..client.session import Client
 from ..config import Address
 from ..errors import UsageError
-from ..rpc.connection import Connection, open_connection
+from ..rpc.connection import Connection
 from ..rpc.handshake import Identity
+from ..rpc.opening import open_connection
 from ..rpc.pool import Pool
 from ..trace import Tracer
 from ..world.real import RealWorld

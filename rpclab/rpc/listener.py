@@ -10,9 +10,10 @@ from ..trace import Tracer
 from ..world.base import Listening, Stream, Task, World
 from . import messages
 from .channel import Channel
-from .connection import Connection, Stage, accept_connection
+from .connection import Connection, Stage
 from .handshake import Identity
 from .messages import Incoming
+from .opening import accept_connection
 from .registry import Call, Registry, Then
 
 __all__ = ["DocumentHandler", "Listener", "Say"]

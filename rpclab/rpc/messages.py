@@ -85,6 +85,11 @@ class Incoming(Struct, gc=False):
         return "notification" if self.id is UNSET else "request"
 
     @property
+    def reply_id(self) -> Id:
+        """What a response to this message names as its id."""
+        return self.id if isinstance(self.id, int | str) else None
+
+    @property
     def call_id(self) -> int | str:
         return self.id if isinstance(self.id, int | str) else ""
 

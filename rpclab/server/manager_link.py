@@ -8,10 +8,11 @@ from typing import Protocol
 from ..config import Address, Limits, address_text
 from ..errors import PlacementError, RpclabError
 from ..records import FileRecord, Placement, ServerRecord, pages
-from ..rpc.connection import Connection, open_connection
+from ..rpc.connection import Connection
 from ..rpc.document import DocumentConnection
 from ..rpc.handshake import Identity
 from ..rpc.listener import Say
+from ..rpc.opening import open_connection
 from ..rpc.pool import Pool
 from ..trace import Tracer
 from ..world.base import Task, World

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from ..config import Address, Limits, address_text
 from ..errors import RpclabError
 from ..records import FileRecord, Receipt, ServerRecord, file_key
-from ..rpc.connection import open_connection
 from ..rpc.document import FILE_RECEIVED, DocumentConnection
 from ..rpc.files import FileSender, send_file
 from ..rpc.handshake import Identity
+from ..rpc.opening import open_connection
 from ..rpc.pool import Pools
 from ..trace import Tracer
 from ..world.base import World

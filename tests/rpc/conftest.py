@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from rpclab.config import Address, Limits
-from rpclab.rpc.connection import Connection, open_connection
+from rpclab.rpc.connection import Connection
 from rpclab.rpc.handshake import Identity
 from rpclab.rpc.listener import Listener
+from rpclab.rpc.opening import open_connection
 from rpclab.rpc.registry import Registry
 from rpclab.trace import Tracer
 from rpclab.world.real import RealWorld

@@ -15,8 +15,9 @@ import pytest
 from rpclab.cluster.local import LocalCluster
 from rpclab.config import PACKET_BYTES, Limits
 from rpclab.errors import HandshakeError, MessageTooLarge, NameRefused, RpclabError
-from rpclab.rpc.connection import Connection, open_connection
+from rpclab.rpc.connection import Connection
 from rpclab.rpc.handshake import Identity
+from rpclab.rpc.opening import open_connection
 from rpclab.running import load_secret
 from rpclab.trace import Tracer
 from rpclab.world.real import RealWorld

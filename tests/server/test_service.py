@@ -12,8 +12,8 @@ from rpclab.config import Address, Limits
 from rpclab.errors import ConnectionLost, NoSuchFile, StorageError, SyncFailed
 from rpclab.manager.service import Manager, Settings
 from rpclab.records import FileRecord
-from rpclab.rpc.connection import open_connection
 from rpclab.rpc.handshake import Identity
+from rpclab.rpc.opening import open_connection
 from rpclab.server.service import Server
 from rpclab.trace import Tracer
 from rpclab.world.real import RealWorld

@@ -1,0 +1,122 @@
+"""How a conversation begins: connect or accept, prove who both sides are (handshake.py), and get a `Connection`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..config import PACKET_BYTES, Address, Limits, address_text
+from ..errors import ConnectionLost, HandshakeError, ProtocolError, RpclabError
+from ..trace import Tracer
+from ..world.base import World
+from . import handshake, messages, packets
+from .channel import Channel, expect
+from .connection import Connection, Stage
+from .handshake import Hello, Identity, Peer, Proven
+from .messages import Failure, Incoming, Request, Success
+
+__all__ = ["accept_connection", "open_connection"]
+
+
+def open_connection(
+    world: World,
+    address: Address,
+    identity: Identity,
+    tracer: Tracer,
+    *,
+    expected: tuple[str, ...],
+    limits: Limits | None = None,
+    stage: Stage | None = None,
+) -> Connection:
+    """Connect to a node of one of the `expected` roles and shake hands. Errors, all with no effect: ConnectFailed,
+    DeadlineExceeded, HandshakeError, TooManyConnections."""
+    limits = limits or Limits()
+    now = world.clock.now
+    stream = world.network.connect(address, now() + limits.connect_s)
+    channel = Channel(world, stream, limits)
+    channel.limit = limits.handshake_bytes
+    try:
+        deadline = now() + limits.handshake_s
+        mine = handshake.hello(identity, world.nonce(handshake.NONCE_BYTES))
+        answer = _handshake_step(channel, 1, "hello", mine, Proven, deadline)
+        handshake.check_peer(mine, answer.hello, expected)
+        handshake.check_proof(answer.proof, identity.secret, "responder", mine, answer.hello)
+        proof = handshake.prove(identity.secret, "initiator", mine, answer.hello)
+        _handshake_step(channel, 2, "prove", {"proof": proof}, bool, deadline)
+    except HandshakeError:
+        stream.close()
+        raise
+    except ConnectionLost as error:
+        stream.close()
+        raise HandshakeError(f"{address_text(address)} ended the handshake: {error.message}") from None
+    except (ProtocolError, msgspec.ValidationError) as error:
+        stream.close()
+        raise HandshakeError(f"what answers at {address_text(address)} is no node of rpclab: {error}") from None
+    except BaseException:
+        stream.close()
+        raise
+    channel.limit = PACKET_BYTES
+    return Connection(world, channel, Peer(answer.hello.node, answer.hello.role, address), tracer, limits, stage)
+
+
+def _handshake_step(channel: Channel, number: int, method: str, params: Any, returns: Any, deadline: float) -> Any:
+    out = bytearray()
+    messages.encode(Request(method, msgspec.to_builtins(params), number), out)
+    channel.send((out,), deadline)
+    _, payload = expect(channel.receive(deadline), packets.MESSAGE)
+    answer = messages.decode(bytes(payload))
+    answer.raise_error(None)
+    return msgspec.convert(answer.result, returns)
+
+
+def accept_connection(
+    world: World,
+    channel: Channel,
+    identity: Identity,
+    tracer: Tracer,
+    *,
+    expected: tuple[str, ...],
+    stage: Stage | None = None,
+) -> Connection:
+    """The other side of `open_connection`, on a stream that was accepted. Errors: RpclabError of any kind; nothing else of the
+    peer was read, at most `limits.handshake_bytes`."""
+    limits = channel.limits
+    deadline = channel.now() + limits.handshake_s
+    channel.limit = limits.handshake_bytes
+    first, theirs = _handshake_request(channel, "hello", Hello, deadline)
+    own = handshake.hello(identity, world.nonce(handshake.NONCE_BYTES))
+    try:
+        handshake.check_peer(own, theirs, expected)
+        proof = handshake.prove(identity.secret, "responder", theirs, own)
+        _handshake_reply(channel, Success(first.reply_id, msgspec.to_builtins(Proven(own, proof))), deadline)
+        second, given = _handshake_request(channel, "prove", _Proof, deadline)
+        first = second
+        handshake.check_proof(given.proof, identity.secret, "initiator", theirs, own)
+    except RpclabError as error:
+        _handshake_reply(channel, messages.failure(first.reply_id, error), deadline)
+        raise
+    channel.limit = PACKET_BYTES
+    _handshake_reply(channel, Success(second.reply_id, True), deadline)
+    return Connection(world, channel, Peer(theirs.node, theirs.role, channel.stream.peer), tracer, limits, stage)
+
+
+class _Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    proof: handshake.Hex
+
+
+def _handshake_request(channel: Channel, method: str, params: Any, deadline: float) -> tuple[Incoming, Any]:
+    _, payload = expect(channel.receive(deadline), packets.MESSAGE)
+    message = messages.decode(bytes(payload))
+    if message.method != method:
+        raise HandshakeError(f"the peer began with something else than {method!r}")
+    try:
+        return message, msgspec.convert(message.params, params)
+    except msgspec.ValidationError as error:
+        raise HandshakeError(f"the peer's {method!r} is not understood: {error}") from None
+
+
+def _handshake_reply(channel: Channel, answer: Success | Failure, deadline: float) -> None:
+    out = bytearray()
+    messages.encode(answer, out)
+    channel.send((out,), deadline)
