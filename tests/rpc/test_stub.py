@@ -150,7 +150,8 @@ def test_looking_at_a_stub_makes_no_network_call(stub: Stub, caller: Counting) -
     assert caller.calls == []
 
 
-def test_ipython_shows_inspects_and_completes_a_stub(stub: Stub) -> None:
+def test_ipython_shows_inspects_and_completes_a_stub(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # IPython warns of another environment that a person has activated
     ipython = pytest.importorskip("IPython.core.interactiveshell")
     from IPython.core.completer import provisionalcompleter
 
