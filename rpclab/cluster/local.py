@@ -86,7 +86,7 @@ class LocalCluster:
         self.folder = run_folder(self.data, self.name)
         self.settings = settings.told()
         self._world = RealWorld()
-        self._closed = False
+        self._closed = self._ended = False
         self._prepare_folder()
         if fresh:
             self._empty_servers(servers)
@@ -293,8 +293,11 @@ class LocalCluster:
     # ---- the end
 
     def stop(self) -> None:
-        """End every part: the clients and servers first, cleanly, the manager last. May be called twice."""
-        if self._closed:
+        """End every part: the clients and servers first, cleanly, the manager last.
+
+        May be called twice, and again after Ctrl-C interrupted it: then it ends what is left.
+        """
+        if self._ended:
             return
         self._closed = True
         self._sessions.close()
@@ -307,6 +310,7 @@ class LocalCluster:
                 part.wait_stopped(until)
         self._sessions.close_logs()
         drop_record(self.folder)
+        self._ended = True  # only now: a stop that was interrupted has more to do
 
     def __enter__(self) -> LocalCluster:
         return self

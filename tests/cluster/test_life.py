@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 
@@ -166,6 +167,29 @@ def test_stop_may_be_called_twice_and_leaves_nothing(start_cluster: Callable[...
         cluster.files()
     assert "stopped" in repr(cluster) and "stopped" in cluster._repr_html_()
     assert cluster.history
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_a_stop_that_was_interrupted_is_finished_by_the_next(
+    start_cluster: Callable[..., LocalCluster], eventually: Callable
+) -> None:
+    cluster = start_cluster(servers=1, clients=1)
+    pids = cluster.processes()
+    os.kill(pids["server1"], signal.SIGSTOP)  # it keeps the first stop waiting
+
+    def interrupt() -> None:
+        eventually(lambda: gone([pids["client1"]]), what="the stop's begin")
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt, name="ctrl-c")
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        cluster.stop()
+    interrupter.join()
+    assert psutil.pid_exists(pids["server1"]) and cluster.state("manager") == "running"
+    os.kill(pids["server1"], signal.SIGCONT)
+    cluster.stop()
+    assert gone(list(pids.values())) and not (cluster.folder / "cluster.json").exists()
 
 
 def test_a_paused_or_killed_part_does_not_keep_the_cluster_from_stopping(
