@@ -126,10 +126,9 @@ class Running:
 
 
 def _wait_for_end(stop: threading.Event) -> None:
-    """The parent holds the other end of our standard input: when it ends, however it ends, so do we."""
+    """The parent holds the other end of our standard input: when it writes there, or ends, however it ends, we stop."""
     with contextlib.suppress(OSError, ValueError):
-        while os.read(0, 4096):  # not sys.stdin, whose lock this thread would hold while Python ends
-            continue
+        os.read(0, 1)  # not sys.stdin, whose lock this thread would hold while Python ends
     stop.set()
 
 
@@ -170,7 +169,7 @@ def parser(program: str, about: str) -> argparse.ArgumentParser:
     options.add_argument("--log", help="write the event log to this file")
     options.add_argument("--seed", type=int, help="make this part's random choices repeat")
     options.add_argument("--ready-file", help="write this file, with the address, once ready")
-    options.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+    options.add_argument("--lifeline", action="store_true", help="end when standard input says anything, or ends")
     return options
 
 

@@ -1,7 +1,8 @@
 """One part as a child process: started in a session of its own, ended when its parent ends, its log in a file.
 
-The child watches its standard input, whose other end we hold: however we end, the pipe closes, and the child stops. It tells
-that it is ready by a file with its address; if it fails to start, the end of its log is in the error.
+The child watches its standard input, whose other end we hold: it stops when it reads a byte, and, however we end, when the
+pipe closes. A process that is forked from ours closes its copies, so that it keeps no part alive after us. A part tells that
+it is ready by a file with its address; if it fails to start, the end of its log is in the error.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +45,9 @@ class NodeProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self.address: Address | None = None
         self.paused = False
+        if hasattr(os, "register_at_fork"):
+            pipe = weakref.WeakMethod(self._close_pipe)  # it cannot be unregistered, and must not keep this object
+            os.register_at_fork(after_in_child=lambda: (close := pipe()) and close())
 
     @property
     def pid(self) -> int | None:
@@ -67,6 +72,7 @@ class NodeProcess:
             self._child = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
+                bufsize=0,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**package_environment(), SECRET_VARIABLE: str(self._secret)},
@@ -120,9 +126,12 @@ class NodeProcess:
         self.paused = False
 
     def ask_to_stop(self) -> None:
-        """Close its lifeline, without waiting."""
+        """Tell it to stop, without waiting: by a byte, as a forked process may hold its lifeline open too."""
         if self.alive and self.paused:
             self.resume()
+        if self._child is not None and self._child.stdin is not None and not self._child.stdin.closed:
+            with contextlib.suppress(OSError):
+                self._child.stdin.write(b"\n")
         self._close_pipe()
 
     def wait_stopped(self, until: float) -> bool:

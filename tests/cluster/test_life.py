@@ -122,6 +122,43 @@ def test_a_parent_that_ends_without_a_word_takes_its_parts_along(tmp_path: pathl
     eventually(lambda: gone([int(pid) for pid in done.stdout.split()]), within_s=10)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked on this system")
+def test_the_parts_end_when_their_parent_is_killed_though_a_forked_child_of_it_lives(
+    tmp_path: pathlib.Path, eventually: Callable
+) -> None:
+    then = """
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        print(child, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    with (tmp_path / "said").open("w+") as said:
+        subprocess.run([sys.executable, "-c", script(tmp_path, then)], stdout=said, timeout=60, check=False)
+        said.seek(0)
+        *pids, child = (int(pid) for pid in said.read().split())
+    try:
+        eventually(lambda: gone(pids), within_s=10, what="the parts' end")
+        assert not gone([child])
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_a_lifeline_that_somebody_else_holds_open_does_not_delay_the_stop(
+    start_cluster: Callable[..., LocalCluster],
+) -> None:
+    cluster = start_cluster(servers=1)
+    children = [cluster._nodes[node]._child for node in cluster.nodes]
+    held = [os.dup(child.stdin.fileno()) for child in children if child and child.stdin]
+    try:
+        began = time.monotonic()
+        cluster.stop()
+        assert time.monotonic() - began < 5 and [child and child.returncode for child in children] == [0, 0]
+    finally:
+        for fd in held:
+            os.close(fd)
+
+
 def test_ctrl_c_in_the_parents_terminal_is_not_for_the_parts(tmp_path: pathlib.Path) -> None:
     then = """
         try:
