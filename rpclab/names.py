@@ -7,10 +7,11 @@ systems (Microsoft, "Naming Files, Paths, and Namespaces"; POSIX; Unicode Annex 
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 
-from .errors import NameRefused
+from .errors import NameCollision, NameRefused
 
-__all__ = ["check_client", "check_name", "fold"]
+__all__ = ["NameTable", "check_client", "check_name", "fold"]
 
 PART_BYTES = 255  # what ext4, APFS and NTFS take
 NAME_BYTES = 1024  # macOS's longest path
@@ -49,6 +50,43 @@ def check_client(client: str) -> str:
 def fold(name: str) -> str:
     """What two names share that some system takes for the same: NFC, upper and lower case alike."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+class NameTable:
+    """Names in use, and which other names would hide one of them or be hidden by it."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, str] = {}
+        self._below: Counter[str] = Counter()  # how many names lie below each folder
+
+    def add(self, name: str) -> None:
+        key = fold(name)
+        if key not in self._exact:
+            self._below.update(_folders(key))
+        self._exact[key] = name
+
+    def discard(self, name: str) -> None:
+        key = fold(name)
+        if self._exact.get(key) == name:
+            del self._exact[key]
+            self._below.subtract(_folders(key))
+
+    def check(self, name: str) -> None:
+        """Raise NameCollision unless the name is in use as it is, or gets in no other's way."""
+        key = fold(name)
+        found = self._exact.get(key)
+        if found is not None and found != name:
+            raise NameCollision(f"{name!r} and the stored {found!r} are one name on some systems: rename one of them")
+        if found is None and self._below[key] > 0:
+            raise NameCollision(f"{name!r} is a folder here: a file cannot have its name")
+        for folder in _folders(key):
+            if folder in self._exact:
+                raise NameCollision(f"{name!r} would lie in a folder, but {self._exact[folder]!r} is a stored file")
+
+
+def _folders(key: str) -> list[str]:
+    parts = key.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts))]
 
 
 def _check_part(name: str, part: str) -> None:

@@ -9,19 +9,33 @@ import msgspec
 
 from .config import PACKET_BYTES, Address
 
-__all__ = ["FileRecord", "Location", "Placement", "Receipt", "Restored", "ServerRecord", "file_key", "pages"]
+__all__ = [
+    "Deletion",
+    "FileRecord",
+    "Location",
+    "Placement",
+    "Receipt",
+    "Restored",
+    "ServerRecord",
+    "file_key",
+    "pages",
+]
 
 Item = TypeVar("Item")
 
 
 class FileRecord(msgspec.Struct, frozen=True):
-    """One stored file, as the server that holds it reports it. `digest` is BLAKE3, 64 hexadecimal digits."""
+    """One stored file, as the server that holds it reports it. `digest` is BLAKE3, 64 hexadecimal digits.
+
+    With `deleted` it is a tombstone: every version up to this one is gone, wherever an old copy may still lie.
+    """
 
     client: str
     name: str
     size: int
     digest: str
     version: int
+    deleted: bool = False
 
 
 class ServerRecord(msgspec.Struct, frozen=True):
@@ -45,6 +59,13 @@ class Placement(msgspec.Struct, frozen=True):
     wanted: int
     replication: str
     acknowledge: str
+
+
+class Deletion(msgspec.Struct, frozen=True):
+    """How a file is deleted: with a version above all of its copies, told to every server that is connected."""
+
+    version: int
+    servers: list[ServerRecord]
 
 
 class Location(msgspec.Struct, frozen=True):

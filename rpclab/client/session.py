@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..config import Address, Limits
-from ..errors import NoSuchFile, RpclabError, StorageError, UsageError
+from ..errors import RpclabError, StorageError, UsageError
 from ..names import check_client, check_name
-from ..records import Location, Receipt, Restored, ServerRecord, file_key
+from ..records import Deletion, Location, Receipt, Restored, ServerRecord, file_key
 from ..rpc.connection import Connection
 from ..rpc.files import Progress
 from ..rpc.handshake import Identity
@@ -154,20 +154,18 @@ class Client:
         """Remove a file from every server that holds it, whatever version; returns their nodes. Errors: NoSuchFile;
         StorageError when a copy could not be removed (the others are)."""
         name = check_name(name)
-        servers = self._manager.call("findCopies", self.name, name, returns=list[ServerRecord])
-        if not servers:
-            raise NoSuchFile(f"{file_key(self.name, name)!r} is not stored on any server that is connected")
-        problems = []
-        for server in servers:
+        deletion = self._manager.call("prepareDelete", self.name, name, returns=Deletion)
+        removed, problems = [], []
+        for server in deletion.servers:  # also those without a copy: they will know that older ones do not count
+            pool = self._servers.to(server.address)
             try:
-                self._servers.to(server.address).call("deleteFile", name, self.name)
-            except NoSuchFile:
-                continue  # gone from there already, as was wanted
+                if pool.call("deleteFile", name, self.name, deletion.version) is not None:
+                    removed.append(server.node)
             except RpclabError as error:
                 problems.append(f"{server.node}: {error.message}")
         if problems:
             raise StorageError(f"not every copy of {file_key(self.name, name)} could be deleted: {'; '.join(problems)}")
-        return [server.node for server in servers]
+        return removed
 
     # ---- restoring
 

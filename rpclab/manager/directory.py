@@ -20,13 +20,14 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from ..config import Address
 from ..errors import NoServer, NoSuchFile, UsageError
+from ..names import NameTable
 from ..records import FileRecord, Location, ServerRecord, file_key
 from .candidates import Candidates, Pool, load, rank, room
 from .catalogue import Catalogue, FileKey
@@ -95,6 +96,8 @@ class Directory:
         self._pools: dict[str | None, Pool] = {None: Pool()}  # one for each wire that was asked for
         self._catalogue = Catalogue()
         self._version = 0  # the highest seen or handed out, of any file
+        self._tombstones: dict[FileKey, int] = {}  # up to which version a file is deleted
+        self._names = NameTable()
         self._uploads: dict[str, _Upload] = {}
         self._expiring: deque[_Upload] = deque()  # in order of expiry, since all last equally long
         self._number = 0  # decisions made so far
@@ -177,7 +180,7 @@ class Directory:
         for upload in list(server.reserved):
             self._release_at(address, upload)
         for key in server.files:
-            self._catalogue.drop(address, key)
+            self._drop(address, key)
         for pool in self._pools.values():
             pool.remove(address)
         del self._servers[address]
@@ -235,6 +238,7 @@ class Directory:
         self.release(upload)
         self.expire(now)
         key = (client, name)
+        self._names.check(file_key(client, name))
         chosen = [s.address for s in self._replaceable(key, size, wire) if s.address not in exclude][:wanted]
         decisions: list[Decision] = []
         while len(chosen) < wanted:
@@ -250,8 +254,27 @@ class Directory:
             decisions.append(decision)
             chosen.append(decision.server.address)
         self._reserve(upload, chosen, key, size, now)
-        self._version += 1
+        self.next_version()
         return Plan(tuple(self._servers[address].record for address in chosen), self._version, tuple(decisions))
+
+    def next_version(self) -> int:
+        """A version above all that were seen or handed out."""
+        self._version += 1
+        return self._version
+
+    def raise_versions(self, above: int) -> None:
+        """Hand out only versions above this one."""
+        self._version = max(self._version, above)
+
+    def delete(self, client: str, name: str) -> tuple[int, list[ServerRecord]]:
+        """A file is to be deleted: a version above all of its copies, and the servers to tell, those with a copy first.
+
+        Raises NoSuchFile. It counts as deleted once a server has reported the tombstone.
+        """
+        self.locate(client, name)
+        holders = self.holders_any(client, name)
+        others = [server for server in self.servers() if server not in holders]
+        return self.next_version(), [server for server in [*holders, *others] if server.wire == "rpclab"]
 
     def release(self, upload: str) -> None:
         """An upload ended, whatever its outcome: what is still reserved for it is free again."""
@@ -273,7 +296,7 @@ class Directory:
 
         Should copies of one version differ, the contents with the most copies count.
         """
-        holders = self._catalogue.holders((client, name))
+        holders = self._live((client, name))
         if not holders:
             raise NoSuchFile(f"no server that is alive holds {file_key(client, name)!r}")
         copies = Counter(holders.values())
@@ -287,8 +310,9 @@ class Directory:
     def files(self, client: str | None, after: FileKey | None, limit: int) -> list[Location]:
         """The next page of the files of a client (None: of all), in order of (client, name), that follow `after`."""
         first = None if client is None else (client, "")
-        page = islice(self._catalogue.after(max(filter(None, (first, after)), default=None)), limit)
-        return [self.locate(*key) for key in page if client in (None, key[0])]
+        keys = self._catalogue.after(max(filter(None, (first, after)), default=None))
+        own = takewhile(lambda key: client in (None, key[0]), keys)
+        return [self.locate(*key) for key in islice(filter(self._live, own), limit)]
 
     # How it is kept.
 
@@ -303,6 +327,9 @@ class Directory:
         """Believe report `number` about a file, unless a later one spoke of it."""
         key = (file.client, file.name)
         self._version = max(file.version, self._version)
+        if file.deleted:
+            self._tombstones[key] = max(file.version, self._tombstones.get(key, 0))
+            return
         if number < server.last_word.get(key, server.registered):
             return
         if number > server.registered:
@@ -310,8 +337,20 @@ class Directory:
         if stored:
             server.files[key] = file
             self._catalogue.put(server.record.address, key, file)
+            self._names.add(file_key(*key))
         elif server.files.pop(key, None):
-            self._catalogue.drop(server.record.address, key)
+            self._drop(server.record.address, key)
+
+    def _drop(self, address: Address, key: FileKey) -> None:
+        self._catalogue.drop(address, key)
+        if not self._catalogue.holders(key):
+            self._names.discard(file_key(*key))
+
+    def _live(self, key: FileKey) -> dict[Address, FileRecord]:
+        """The copies of a file that were not deleted."""
+        deleted = self._tombstones.get(key, 0)
+        holders = self._catalogue.holders(key)
+        return {address: file for address, file in holders.items() if file.version > deleted} if deleted else holders
 
     def _pool(self, wire: str | None) -> Pool:
         if wire not in self._pools:

@@ -14,7 +14,7 @@ from typing import Any
 from ..config import ACKNOWLEDGE, REPLICATION, Address, Limits, address_text, is_loopback
 from ..errors import NotAllowed, UsageError
 from ..names import check_client, check_name
-from ..records import FileRecord, Location, Placement, ServerRecord, file_key, pages
+from ..records import Deletion, FileRecord, Location, Placement, ServerRecord, file_key, pages
 from ..rpc import document
 from ..rpc.channel import Channel
 from ..rpc.handshake import Identity
@@ -49,6 +49,9 @@ class Settings:
                 raise UsageError(f"{what}={value!r} is not known: choose {' or '.join(known)}")
 
 
+_EPOCH_BITS = 32  # versions in one life of the manager: four billion, and two million lives fit a JSON number
+
+
 class Manager:
     """One manager: `start` it on an address, `stop` it at the end.
 
@@ -79,6 +82,7 @@ class Manager:
         self._inventories: dict[Address, tuple[Call, list[FileRecord]]] = {}  # told, and not yet registered
         self._registrations: dict[Address, int] = {}  # which registration of a server is the valid one
         self._count = 0
+        self._epoch = 0  # unknown until the first server has told what it knows
         self.registry = Registry()
         self._register()
         self._show = show_messages
@@ -98,8 +102,8 @@ class Manager:
             string,
             self.get_quantity,
             self.get_settings,
+            self.next_version,
             self.find_file,
-            self.find_copies,
             self.list_files,
             self.list_servers,
         ]
@@ -114,6 +118,8 @@ class Manager:
             self.place_file,
             self.release_upload,
             self.heartbeat,
+            self.join_epoch,
+            self.prepare_delete,
         ):
             self.registry.register_method(function, _wire_name(function), with_call=True)
 
@@ -237,8 +243,7 @@ class Manager:
     ) -> Placement:
         """Where a file is to go, the primary first, with its bytes reserved there until the upload ends."""
         client, name = check_client(client), check_name(name)
-        if call.peer.role == "client" and client != call.peer.node:
-            raise NotAllowed(f"{call.peer.node} may back up its own files, not those of {client}")
+        _own_files_only(call, client)
         if size < 0:
             raise UsageError(f"a file of {size} bytes cannot be")
         wanted = self.settings.replicas if replicas is None else replicas
@@ -271,10 +276,30 @@ class Manager:
         with self._lock:
             return self.directory.locate(client, name)
 
-    def find_copies(self, client: str, name: str) -> list[ServerRecord]:
-        """The servers that hold any version of a file: where a delete has to go."""
+    def prepare_delete(self, call: Call, client: str, name: str) -> Deletion:
+        """How to delete a file: the version up to which it is deleted, and the servers to tell, those with a copy first."""
+        _own_files_only(call, client)
         with self._lock:
-            return self.directory.holders_any(client, name)
+            version, servers = self.directory.delete(client, check_name(name))
+        return Deletion(version, next(pages(servers), []))
+
+    def next_version(self) -> int:
+        """A version for a file that a server was given without asking the manager where to."""
+        with self._lock:
+            return self.directory.next_version()
+
+    def join_epoch(self, call: Call, epoch: int) -> int:
+        """A server tells the highest epoch that it was ever told, and is told this manager's, which it keeps.
+
+        An epoch is one life of the manager. Versions of a later epoch are higher than all of an earlier one, also those of
+        files that the manager does not know of because their servers are away.
+        """
+        _servers_only(call, "joinEpoch")
+        with self._lock:
+            if epoch > self._epoch or not self._epoch:
+                self._epoch = epoch + 1
+                self.directory.raise_versions(self._epoch << _EPOCH_BITS)
+            return self._epoch
 
     def list_files(self, client: str | None = None, after: tuple[str, str] | None = None) -> list[Location]:
         """A page of the stored files in order; the next page comes `after` the last (client, name) of this one."""
@@ -340,6 +365,11 @@ def _wire_name(function: Callable[..., Any]) -> str:
     """The remote name of a method: the description's camelCase."""
     first, *rest = function.__name__.split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+def _own_files_only(call: Call, client: str) -> None:
+    if call.peer.role == "client" and client != call.peer.node:
+        raise NotAllowed(f"{call.peer.node} may change its own files, not those of {client}")
 
 
 def _servers_only(call: Call, method: str) -> None:

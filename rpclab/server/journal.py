@@ -21,11 +21,17 @@ __all__ = ["Entry", "Journal"]
 
 
 class Entry(msgspec.Struct, omit_defaults=True, frozen=True):
-    """One change: a file was stored (waiting under the name `incoming`), or deleted."""
+    """One change: a file was stored (it waits under the name `incoming`), or a tombstone for one that is `removed`; a `void`
+    one takes back the line before, whose file did not get its name."""
 
     file: FileRecord
     incoming: str = ""
-    deleted: bool = False
+    removed: FileRecord | None = None
+    void: bool = False
+
+    @property
+    def stored(self) -> bool:
+        return not (self.void or self.file.deleted)
 
 
 class Journal:

@@ -16,17 +16,15 @@ from ..rpc.opening import open_connection
 from ..rpc.pool import Pool
 from ..trace import Tracer
 from ..world.base import Task, World
+from .store import Store
 
-__all__ = ["DocumentManagerLink", "Inventory", "Link", "ManagerLink"]
-
-Inventory = Callable[[], tuple[int, int, list[FileRecord]]]
-"""A server's report number, stored bytes and files, all of one moment."""
+__all__ = ["DocumentManagerLink", "Link", "ManagerLink"]
 
 
 class Link(Protocol):
     """What a server needs of its manager, whatever wire the manager speaks."""
 
-    def start(self, own: Address, quota_bytes: int | None, inventory: Inventory) -> None: ...
+    def start(self, own: Address, store: Store) -> None: ...
 
     def report(
         self,
@@ -37,6 +35,8 @@ class Link(Protocol):
     ) -> None: ...
 
     def release(self, upload: str) -> None: ...
+
+    def next_version(self) -> int: ...
 
     def more_servers(self, file: FileRecord, upload: str, count: int, exclude: set[Address]) -> list[ServerRecord]: ...
 
@@ -65,12 +65,10 @@ class ManagerLink:
         self._task: Task | None = None
         self._own: Address = ("", 0)
 
-    def start(self, own: Address, quota_bytes: int | None, inventory: Inventory) -> None:
+    def start(self, own: Address, store: Store) -> None:
         """Begin to register, and never give up: the manager may start later, or again."""
         self._own = own
-        self._task = self._world.tasks.spawn(
-            lambda: self._stay_registered(quota_bytes, inventory), f"{self._node}-register"
-        )
+        self._task = self._world.tasks.spawn(lambda: self._stay_registered(store), f"{self._node}-register")
 
     def wait_registered(self, seconds: float) -> bool:
         with self._changed:
@@ -79,12 +77,12 @@ class ManagerLink:
                 self._changed.wait(left)
             return self._registered
 
-    def _stay_registered(self, quota_bytes: int | None, inventory: Inventory) -> None:
+    def _stay_registered(self, store: Store) -> None:
         told = ""
         while not self._stopping:
             try:
                 with self._connect() as connection:
-                    self._register(connection, quota_bytes, inventory)
+                    self._register(connection, store)
                     told = ""
                     while not self._stopping:
                         connection.notify("heartbeat", [])
@@ -98,14 +96,15 @@ class ManagerLink:
                 if not self._stopping:
                     self._changed.wait(self._limits.retry_s)
 
-    def _register(self, connection: Connection, quota_bytes: int | None, inventory: Inventory) -> None:
+    def _register(self, connection: Connection, store: Store) -> None:
         with self._changed:
             self._presence = connection
+        store.keep_epoch(connection.call("joinEpoch", store.epoch, returns=int))
         while True:
-            report, stored_bytes, files = inventory()
+            report, stored_bytes, files = store.inventory()
             for page in pages(files):
                 connection.call("addFiles", self._own, page)
-            connection.call("addServer", self._own, stored_bytes, self._node, quota_bytes, report)
+            connection.call("addServer", self._own, stored_bytes, self._node, store.quota_bytes, report)
             with self._changed:
                 if self._reported <= report:  # else the manager may have missed a report that came meanwhile
                     self._registered = True
@@ -149,6 +148,14 @@ class ManagerLink:
                 self._pool.call("releaseUpload", name)
         except RpclabError as error:
             self._say(f"the manager could not be told that an upload has ended; its reservation will expire: {error}")
+
+    def next_version(self) -> int:
+        """A version for a file that no manager has placed; 0, the store's own choice, while the manager is away."""
+        try:
+            return int(self._pool.call("nextVersion", returns=int))
+        except RpclabError as error:
+            self._say(f"the manager could not be asked for a version: {error}")
+            return 0
 
     def more_servers(self, file: FileRecord, upload: str, count: int, exclude: set[Address]) -> list[ServerRecord]:
         """Up to `count` other servers for copies of a file. Errors: CommunicationError; none to be had is an empty list."""
@@ -194,10 +201,10 @@ class DocumentManagerLink:
         self._connection: DocumentConnection | None = None
         self._own: Address = ("", 0)
 
-    def start(self, own: Address, quota_bytes: int | None, inventory: Inventory) -> None:
+    def start(self, own: Address, store: Store) -> None:
         """Register once, as the original does. Errors: ConnectFailed."""
         self._own = own
-        self._call("addServer", own, inventory()[1])
+        self._call("addServer", own, store.report()[1])
 
     def wait_registered(self, seconds: float) -> bool:
         return self._connection is not None
@@ -222,6 +229,10 @@ class DocumentManagerLink:
 
     def release(self, upload: str) -> None:
         """This wire knows no reservations."""
+
+    def next_version(self) -> int:
+        """This wire knows no versions: the store counts its own."""
+        return 0
 
     def more_servers(self, file: FileRecord, upload: str, count: int, exclude: set[Address]) -> list[ServerRecord]:
         """The second server, asked for as the document says: only if there is more than one, and never ourselves."""

@@ -55,14 +55,15 @@ class Replication:
         upload: str,
         count: int,
         route: Sequence[ServerRecord],
-        avoid: AbstractSet[Address] = frozenset(),
+        passed_over: AbstractSet[str] = frozenset(),
     ) -> Copies:
-        """Copy a stored file to `count` other servers: those of the route, and others where one of them fails."""
-        copies, targets, tried, asked = Copies(), list(route), {self.own, *avoid}, False
+        """Copy a stored file to `count` other servers: those of the route, and others where one of them fails; never to the
+        nodes that are `passed_over`."""
+        copies, targets, tried, asked = Copies(), list(route), {self.own}, False
         for _ in range(_ROUNDS):
             for target in targets:
                 tried.add(target.address)
-                if len(copies.nodes) < count:
+                if len(copies.nodes) < count and target.node not in passed_over:
                     self._attempt(copies, file, upload, target)
             missing = count - len(copies.nodes)
             asked = asked or missing > 0

@@ -121,7 +121,7 @@ class Server:
     def start(self, address: Address) -> Address:
         """Serve at an address and register with the manager; returns the address with its real port. Errors: PortInUse."""
         self._address = self._replication.own = self._listener.start(address)
-        self.link.start(self._address, self.store.quota_bytes, self._inventory)
+        self.link.start(self._address, self.store)
         return self._address
 
     def stop(self, within_s: float = 0.0) -> None:
@@ -134,10 +134,6 @@ class Server:
             task.join(within_s)
         self._replication.close()
         self.store.close()
-
-    def _inventory(self) -> tuple[int, int, list[FileRecord]]:
-        report, stored_bytes = self.store.report()
-        return report, stored_bytes, self.store.files()
 
     # ---- remote methods
 
@@ -205,14 +201,15 @@ class Server:
         file, digest = self.store.verify(check_client(client), check_name(filename))
         return file.digest == digest
 
-    def delete_file(self, call: Call, filename: str, client: str = "") -> FileRecord:
-        """Remove a stored file."""
-        file = self.store.delete(_owner(call, client), check_name(filename))
+    def delete_file(self, call: Call, filename: str, client: str = "", version: int = 0) -> FileRecord | None:
+        """Remove a stored file, and remember up to which version, so that an older copy is not stored again. Returns what
+        was removed; with a version it is no error if there was nothing."""
+        tombstone, file = self.store.delete(_owner(call, client), check_name(filename), version)
         report = self.store.report()
-        self._tracer.event(
-            "deleted", file=file_key(file.client, file.name), bytes=file.size, detail={"stored_bytes": report[1]}
-        )
-        self.link.report(report, removed=[file])
+        key = file_key(tombstone.client, tombstone.name)
+        detail = {"stored_bytes": report[1], "version": tombstone.version}
+        self._tracer.event("deleted", file=key, bytes=file.size if file else 0, detail=detail)
+        self.link.report(report, stored=[tombstone], removed=[file] if file else [])
         return file
 
     def list_stored(self, after: tuple[str, str] | None = None) -> list[FileRecord]:
@@ -303,8 +300,9 @@ class Server:
         return Receipt(job.id, file, [self._identity.node, *copies.nodes], job.wanted, problems=copies.problems)
 
     def _others(self, file: FileRecord, job: Upload, missing: int, copies: Copies) -> list[str]:
-        """A pipeline broke: what is missing is copied afterwards, to servers that do not have the file yet."""
-        later = self._replication.copy_after(file, job.id, missing, [], avoid={server.address for server in job.route})
+        """A pipeline broke: what is missing is copied afterwards, first to those behind the server that failed."""
+        passed_over = {job.route[0].node, *copies.nodes}  # the next server has a copy, or it has failed
+        later = self._replication.copy_after(file, job.id, missing, job.route, passed_over)
         copies.problems += later.problems
         return later.nodes
 
@@ -326,7 +324,7 @@ class Server:
     def _take_document_file(self, channel: Channel, request: DocumentRequest) -> None:
         """Store a file that a program of the document's wire sends, confirm it, then copy it on, in that order."""
         name = request.args[0] if request.args and isinstance(request.args[0], str) else ""
-        incoming = self.store.begin(document.CLIENT, name, -1)
+        incoming = self.store.begin(document.CLIENT, name, -1, self.link.next_version())
         try:
             document.send_reply(channel, self._tracer, document.FILENAME_RECEIVED)
             file = incoming.commit(_write_pieces(incoming, document.file_pieces(channel)))

@@ -13,8 +13,10 @@ in Incoming is renamed now, everything else in Incoming is removed, files that s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from blake3 import blake3
+from msgspec.structs import replace
 
 from ..errors import DigestMismatch, DiskFull, NoSuchFile, QuotaExceeded, RpclabError, StorageError
 from ..names import check_client, check_name
@@ -69,6 +71,12 @@ class Store:
         with self._lock:
             return list(self._index)
 
+    def inventory(self) -> tuple[int, int, list[FileRecord]]:
+        """The report's number, the bytes stored, and every file and tombstone, all of one moment."""
+        with self._lock:
+            self._report += 1
+            return self._report, self._index.stored_bytes, [*self._index, *self._index.tombstones()]
+
     def get(self, client: str, name: str) -> FileRecord:
         """Errors: NoSuchFile."""
         with self._lock:
@@ -96,23 +104,25 @@ class Store:
         Errors, all with no effect: NameRefused, NameCollision, QuotaExceeded, DiskFull.
         """
         client, name = check_client(client), check_name(name)
-        self.announce(client, name, max(0, size))
+        kept = self.announce(client, name, max(0, size))
         try:
-            return Incoming(self, self._world, client, name, size, version)
+            return Incoming(self, self._world, client, name, size, version, kept)
         except BaseException:
-            self.arrived(max(0, size))
+            self.arrived(kept)
             raise
 
-    def announce(self, client: str, name: str, size: int) -> None:
-        """Keep room for so many bytes of a file; `arrived` gives it free again."""
+    def announce(self, client: str, name: str, size: int) -> int:
+        """Keep room for so many bytes of a file, less what it replaces; `arrived` gives free again what this returns."""
         with self._lock:
             old = self._index.find(client, name)
+            added = max(0, size - old.size) if old else size
             if size:
-                self._check_room(size, old.size if old else 0, file_key(client, name))
-            self._arriving += size
+                self._check_room(size, added, file_key(client, name))
+            self._arriving += added
+            return added
 
-    def _check_room(self, size: int, replaced: int, file: str) -> None:
-        after = self._index.stored_bytes + self._arriving + size - replaced
+    def _check_room(self, size: int, added: int, file: str) -> None:
+        after = self._index.stored_bytes + self._arriving + added
         if self.quota_bytes is not None and after > self.quota_bytes:
             raise QuotaExceeded(
                 f"no room for {file} ({size:,} bytes): {self._index.stored_bytes:,} bytes are stored, "
@@ -128,13 +138,19 @@ class Store:
             self._arriving -= size
 
     def commit(self, file: FileRecord, incoming: str) -> FileRecord:
-        """Give a synced file in Incoming its name. Returns the file that now has the name: a newer version stays."""
+        """Give a synced file in Incoming its name. Returns the file that now has the name: a newer version stays. Errors:
+        NoSuchFile when it was deleted meanwhile, and what the disk raises."""
         with self._lock:
             old = self._index.find(file.client, file.name)
+            newest = self._index.newest(file.client, file.name)
             if not file.version:
-                file = FileRecord(file.client, file.name, file.size, file.digest, old.version + 1 if old else 1)
-            if old is not None and old.version > file.version:
-                return old
+                file = replace(file, version=newest.version + 1 if newest else 1)
+            if newest is not None and newest.version > file.version:
+                if newest.deleted:
+                    raise NoSuchFile(
+                        f"{file_key(file.client, file.name)} was deleted while it was sent: it is not stored"
+                    )
+                return newest
             self._place(file, incoming, old)
             return file
 
@@ -147,7 +163,7 @@ class Store:
             self._journal.append(Entry(file, incoming))
             self._rename(incoming, path)
         except RpclabError:
-            self._journal.append(Entry(old) if old else Entry(file, deleted=True))
+            self._journal.append(Entry(old) if old else Entry(file, void=True))
             raise
         self._index.put(file)
         self._disk.sync_folder(folder)
@@ -164,16 +180,29 @@ class Store:
             self._disk.remove(path)
             self._disk.rename(source, path)
 
-    def delete(self, client: str, name: str) -> FileRecord:
-        """Remove a file for good. Errors: NoSuchFile."""
+    def delete(self, client: str, name: str, version: int = 0) -> tuple[FileRecord, FileRecord | None]:
+        """Remove a file for good: returns its tombstone, and the file if there was one.
+
+        With a `version` the tombstone is kept also where no copy is, so that one on its way here is not stored; a file that
+        is newer stays. Without one a file must be there. Errors: NoSuchFile.
+        """
         with self._lock:
-            file = self._index.get(client, name)
-            self._journal.append(Entry(file, deleted=True))
-            path = self._path(file)
-            self.forget(path)
-            self._index.drop(client, name)
-            self._tidy(path.rpartition("/")[0])
-            return file
+            file, newest = self._index.held(client, name), self._index.newest(client, name)
+            if file is None and not version:
+                raise NoSuchFile(f"{file_key(client, name)!r} is not stored here")
+            tombstone = FileRecord(client, name, 0, "", version or (newest.version + 1 if newest else 0), deleted=True)
+            if file is not None and file.version > tombstone.version:
+                raise NoSuchFile(f"{file_key(client, name)!r} was stored anew here since it was to be deleted")
+            self._journal.append(Entry(tombstone, removed=file))
+            self._index.put(tombstone)
+            if file is not None:
+                path = self._path(file)
+                self.forget(path)
+                self._index.drop(client, name)
+                self._tidy(path.rpartition("/")[0])
+                with suppress(StorageError):  # done: what is put there by hand from now on stays
+                    self._journal.append(Entry(tombstone))
+            return tombstone, file
 
     def _tidy(self, folder: str) -> None:
         """Make a removal in a folder durable, and remove the folder, and those above it, once nothing is in them."""
@@ -184,6 +213,37 @@ class Store:
                 break  # a person has put something there that is no file of ours, such as a link
             folder = folder.rpartition("/")[0]
         self._disk.sync_folder(folder)
+
+    # ---- the epoch
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch that a manager has told this server (see Manager.join_epoch); 0 before the first."""
+        try:
+            reader = self._disk.open(f"{self.folder}/epoch")
+        except NoSuchFile:
+            return 0
+        try:
+            text = bytearray(reader.size)
+            reader.read_into(memoryview(text))
+        finally:
+            reader.close()
+        return int(text) if text.isdigit() else 0
+
+    def keep_epoch(self, epoch: int) -> None:
+        """Note an epoch, durably, if it is higher than the one known."""
+        with self._lock:
+            if epoch > self.epoch:
+                fresh = f"{self.folder}/epoch.new"
+                self.forget(fresh)
+                writer = self._disk.create(fresh)
+                try:
+                    writer.write([str(epoch).encode()])
+                    writer.sync()
+                finally:
+                    writer.close()
+                self._disk.rename(fresh, f"{self.folder}/epoch")
+                self._disk.sync_folder(self.folder)
 
     def close(self) -> None:
         with self._lock:
@@ -201,17 +261,22 @@ class Store:
         lying = dict(walk(self._disk, f"{self.folder}/Backups"))
         for noted in history.values():
             self._finish(noted[-1], waiting, lying)
+            self._remember_tombstone(noted)
         for name in sorted(waiting):
             self.forget(f"{self.folder}/Incoming/{name}")
+        finished = any(noted[-1].removed is not None for noted in history.values())  # to be noted: never do it again
         changed, disowned = self._match_disk(history)
-        if changed or self._journal.damaged or len(entries) > 2 * len(self._index) + 64:
-            self._journal.rewrite([*self._index, *disowned])
+        if changed or finished or self._journal.damaged or len(entries) > 2 * len(self._index) + 64:
+            self._journal.rewrite([*self._index, *disowned, *self._index.tombstones()])
 
     def _finish(self, entry: Entry, waiting: set[str], lying: Mapping[str, int]) -> None:
         """Do what the journal says was begun: the last rename or removal of one file."""
         path = self._path(entry.file)
-        if entry.deleted:
-            if file_key(entry.file.client, entry.file.name) in lying:  # else a folder may have its name by now
+        if entry.removed is not None:
+            size = lying.get(file_key(entry.file.client, entry.file.name))
+            if (
+                size == entry.removed.size and self._digest_of(path) == entry.removed.digest
+            ):  # else put there by hand since
                 self.forget(path)
         elif entry.incoming in waiting:
             waiting.remove(entry.incoming)
@@ -229,14 +294,14 @@ class Store:
             client, _, name = path.partition("/")
             if not name:
                 continue  # a file beside the clients' folders is none of ours
-            noted = [entry.file for entry in history.pop((client, name), []) if not entry.deleted]
+            noted = _stored_last(history.pop((client, name), []))
             file = self._recognise(client, name, size, noted)
             changed |= not noted or file is not noted[-1]
             if file is not None:
                 self._index.put(file)
             elif noted:
                 disowned.append(noted[-1])
-        missing = [entries[-1].file for entries in history.values() if not entries[-1].deleted]
+        missing = [entries[-1].file for entries in history.values() if entries[-1].stored]
         for file in missing:
             self._say(f"{file_key(file.client, file.name)} should be stored here but is gone from the disk")
         return changed or bool(missing), disowned
@@ -257,13 +322,19 @@ class Store:
         for file in reversed(fitting):
             if file.digest == digest:
                 return file
-        if noted:
+        if noted and not self._journal.damaged:  # a damaged line may have been this very version's
             self._say(
                 f"{path} is none of the versions that were stored: somebody changed it, it no longer counts as a copy"
             )
             return None
         self._say(f"found and taken in: {path}")
-        return FileRecord(client, name, size, digest, 1)
+        before = [*noted, *filter(None, [self._index.newest(client, name)])]
+        return FileRecord(client, name, size, digest, 1 + max((file.version for file in before), default=0))
+
+    def _remember_tombstone(self, noted: Sequence[Entry]) -> None:
+        tombstones = [entry.file for entry in noted if entry.file.deleted]
+        if tombstones:
+            self._index.put(max(tombstones, key=lambda file: file.version))
 
     def _digest_of(self, path: str) -> str:
         reader = self._disk.open(path)
@@ -286,7 +357,8 @@ class Store:
 class Incoming:
     """A file that is arriving: write its pieces, then `commit`, or `discard` it. Nothing of it shows before."""
 
-    def __init__(self, store: Store, world: World, client: str, name: str, size: int, version: int) -> None:
+    def __init__(self, store: Store, world: World, client: str, name: str, size: int, version: int, kept: int) -> None:
+        self._kept = kept  # bytes of room that the store keeps for this file
         self.client, self.name, self.size, self.version = client, name, size, version
         self._store, self._disk = store, world.disk
         self._temporary = world.nonce(8).hex()
@@ -299,7 +371,7 @@ class Incoming:
         """Errors: DiskFull, StorageError, and QuotaExceeded when more comes than was announced."""
         count = sum(map(len, pieces))
         if self.size < 0:
-            self._store.announce(self.client, self.name, count)
+            self._kept += self._store.announce(self.client, self.name, count)
         elif self._written + count > self.size:
             raise StorageError(f"{self.name} was announced with {self.size:,} bytes, more than that came")
         self._written += count
@@ -324,8 +396,14 @@ class Incoming:
         if self._open:
             self._open = False
             self._writer.close()
-            self._store.arrived(self.size if self.size >= 0 else self._written)
+            self._store.arrived(self._kept)
             self._store.forget(self._path)
+
+
+def _stored_last(entries: Sequence[Entry]) -> list[FileRecord]:
+    """The versions that the journal notes since the file was last deleted."""
+    deleted = max((place for place, entry in enumerate(entries) if entry.file.deleted), default=-1)
+    return [entry.file for entry in entries[deleted + 1 :] if entry.stored]
 
 
 def _digest(reader: Reader) -> str:

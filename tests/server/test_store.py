@@ -161,7 +161,8 @@ def test_verify_reads_the_contents_again(store: Store) -> None:
 def test_a_deleted_file_is_gone_with_its_empty_folders(store: Store) -> None:
     put(store, "x/y/a", b"1")
     put(store, "x/b", b"22")
-    assert store.delete("ann", "x/y/a").size == 1
+    _, removed = store.delete("ann", "x/y/a")
+    assert removed is not None and removed.size == 1
     assert (on_disk(store), store.report()[1]) == ({"ann/x/b": b"22"}, 2)
     assert not pathlib.Path(store.folder, "Backups/ann/x/y").exists()
     with pytest.raises(NoSuchFile):

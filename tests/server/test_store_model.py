@@ -82,7 +82,8 @@ class StoreAgainstDictionary(RuleBasedStateMachine):
     @rule(client=CLIENTS, name=NAMES)
     def delete(self, client: str, name: str) -> None:
         if (client, name) in self.files:
-            assert self.store.delete(client, name).size == len(self.files.pop((client, name)))
+            _, removed = self.store.delete(client, name)
+            assert removed is not None and removed.size == len(self.files.pop((client, name)))
         else:
             with pytest.raises(NoSuchFile):
                 self.store.delete(client, name)
