@@ -17,9 +17,17 @@ from ..errors import ClusterRunning, NotRunning
 from ..running import data_folder, write_whole
 from .process import identity, is_same
 
-__all__ = ["Record", "drop_record", "load_record", "owned_by_me", "run_folder", "save_record", "take_over"]
+__all__ = [
+    "Record",
+    "drop_record",
+    "load_record",
+    "owned_by_me",
+    "record_file",
+    "run_folder",
+    "save_record",
+    "take_over",
+]
 
-_FILE = "cluster.json"
 _GRACE_S = 3.0  # how long left-over processes may take to end by themselves
 
 
@@ -37,14 +45,19 @@ def run_folder(data: str | os.PathLike[str] | None, name: str) -> pathlib.Path:
     return pathlib.Path(data_folder(data)) / "runs" / name
 
 
+def record_file(folder: pathlib.Path) -> pathlib.Path:
+    """Where the record stands as long as the cluster of that run folder runs."""
+    return folder / "cluster.json"
+
+
 def save_record(folder: pathlib.Path, record: Record) -> None:
-    write_whole(folder / _FILE, msgspec.json.encode(record).decode())
+    write_whole(record_file(folder), msgspec.json.encode(record).decode())
 
 
 def load_record(folder: pathlib.Path) -> Record:
     """The record of the cluster that runs there; raises NotRunning."""
     try:
-        record = msgspec.json.decode((folder / _FILE).read_bytes(), type=Record)
+        record = msgspec.json.decode(record_file(folder).read_bytes(), type=Record)
     except (FileNotFoundError, NotADirectoryError):
         raise NotRunning(
             f"no cluster runs in {folder}: start one (rpclab up, or LocalCluster() in a notebook)"
@@ -63,7 +76,7 @@ def drop_record(folder: pathlib.Path) -> None:
     try:
         load_record(folder)
     except NotRunning:
-        (folder / _FILE).unlink(missing_ok=True)
+        record_file(folder).unlink(missing_ok=True)
 
 
 def take_over(folder: pathlib.Path) -> None:
@@ -85,7 +98,7 @@ def take_over(folder: pathlib.Path) -> None:
         _resume(left)
         _, left = psutil.wait_procs(left, timeout=_GRACE_S)
         _end(left)
-    (folder / _FILE).unlink(missing_ok=True)
+    record_file(folder).unlink(missing_ok=True)
 
 
 def _resume(processes: list[psutil.Process]) -> None:

@@ -1,7 +1,8 @@
 """`python -m rpclab.commands.keeper`: the process that owns a cluster from `rpclab up` to `rpclab down`.
 
-It starts a LocalCluster, writes into its outcome file how that went, and waits for a stop file or SIGTERM. If it is killed,
-the cluster's parts end with it, as they do with every parent.
+It starts a LocalCluster, writes into its outcome file how that went, and waits for a stop file or SIGTERM. It also ends when
+the cluster's record is gone, with the whole data folder or alone: nobody could find the cluster any more, to end it. If it
+is killed, the cluster's parts end with it, as they do with every parent.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from ..cluster.local import LocalCluster
+from ..cluster.record import record_file
 from ..errors import ClusterRunning, FolderNotUsable, RpclabError, error_to_wire
 from ..running import write_whole
 from ..world.real_disk import RealLock
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     with cluster:
         write_whole(chosen.outcome_file, "null")
         print(f"keeps {cluster!r}", flush=True)
-        _wait(chosen.stop_file)
+        _wait(chosen.stop_file, record_file(cluster.folder))
     chosen.stop_file.unlink(missing_ok=True)
     lock.close()
     print("stopped", flush=True)
@@ -59,9 +61,9 @@ def _lock(path: str) -> RealLock:
         raise ClusterRunning("this cluster is already running, or just starting: rpclab status shows it") from None
 
 
-def _wait(stop_file: pathlib.Path) -> None:
+def _wait(stop_file: pathlib.Path, record: pathlib.Path) -> None:
     pause = threading.Event()
-    while not stop_file.exists():
+    while record.exists() and not stop_file.exists():
         pause.wait(_POLL_S)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -141,6 +142,22 @@ def test_a_killed_keeper_takes_its_cluster_with_it(shell: Any, eventually: Calla
     ended = shell("down", "--json").document["stopped"]
     assert ended == ["manager", "server1"]
     assert not (shell.folder / "data/runs/rpclab/cluster.json").exists()
+
+
+@pytest.mark.parametrize("removed", ["data", "data/runs/rpclab/cluster.json"])
+def test_a_cluster_whose_data_or_record_is_removed_ends(
+    shell: Any, removed: str, eventually: Callable[..., None]
+) -> None:
+    assert shell("up", "--ports", "free", "--servers", "1", "--clients", "0", "--replicas", "1").status == 0
+    record = json.loads((shell.folder / "data/runs/rpclab/cluster.json").read_text())
+    processes = [psutil.Process(int(each["pid"])) for each in [record["owner"], *record["processes"].values()]]
+    gone = shell.folder / removed
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    try:
+        eventually(lambda: not any(map(_runs, processes)), what="the end of the keeper and its parts")
+    finally:
+        processes[0].kill() if _runs(processes[0]) else None
+    assert shell("down").status == 0 and not gone.exists()
 
 
 def _runs(process: psutil.Process) -> bool:
