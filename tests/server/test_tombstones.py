@@ -1,0 +1,91 @@
+"""What a store remembers of deleted files, of a manager's epochs, and of files that people put there."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from blake3 import blake3
+
+from rpclab.errors import NoSuchFile, QuotaExceeded
+from rpclab.server.store import Store
+from rpclab.world.real import RealWorld
+
+
+def put(store: Store, name: str, contents: bytes, version: int = 0) -> None:
+    incoming = store.begin("ann", name, len(contents), version)
+    try:
+        if contents:
+            incoming.write([memoryview(contents)])
+        incoming.commit(blake3(contents).hexdigest())
+    finally:
+        incoming.discard()
+
+
+def again(store: Store) -> Store:
+    store.close()
+    return Store(RealWorld(), store.folder)
+
+
+@pytest.fixture
+def store(tmp_path: pathlib.Path) -> Store:
+    return Store(RealWorld(), str(tmp_path / "server"))
+
+
+def test_a_tombstone_outlives_restarts_and_keeps_older_copies_out(store: Store) -> None:
+    put(store, "a", b"one", version=3)
+    tombstone, removed = store.delete("ann", "a", version=7)
+    assert removed is not None and removed.version == 3
+    assert store.delete("ann", "never here", version=8)[1] is None
+    for _ in range(2):
+        with pytest.raises(NoSuchFile, match="deleted while it was sent"):
+            put(store, "a", b"late", version=5)
+        store = again(store)
+        assert tombstone in store.inventory()[2] and store.files() == []
+    put(store, "a", b"anew", version=9)
+    assert [file.version for file in again(store).files()] == [9]
+
+
+def test_a_file_put_under_a_deleted_name_by_hand_stays(store: Store) -> None:
+    for contents in (b"other", b"one"):
+        put(store, "a", b"one")
+        tombstone, _ = store.delete("ann", "a")
+        path = pathlib.Path(store.folder, "Backups/ann/a")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents)
+        for _ in range(2):
+            store = again(store)
+            (file,) = store.files()
+            assert path.read_bytes() == contents and file.version > tombstone.version
+
+
+def test_an_intact_file_whose_newest_line_in_the_journal_is_damaged_still_counts(store: Store) -> None:
+    put(store, "a", b"one")
+    put(store, "a", b"second")
+    journal = pathlib.Path(store.folder, "journal.jsonl")
+    store.close()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]) + b"x" + lines[-1])
+    store = Store(RealWorld(), store.folder)
+    (file,) = store.files()
+    assert (file.size, file.digest) == (6, blake3(b"second").hexdigest())
+    assert again(store).files() == [file]
+
+
+def test_a_file_that_is_sent_again_takes_only_the_room_that_it_adds(tmp_path: pathlib.Path) -> None:
+    store = Store(RealWorld(), str(tmp_path / "server"), quota_bytes=10)
+    put(store, "a", b"123456")
+    resent = store.begin("ann", "a", 6)
+    put(store, "b", b"1234")
+    with pytest.raises(QuotaExceeded):
+        store.begin("ann", "c", 1)
+    resent.discard()
+    assert store.report()[1] == 10
+
+
+def test_an_epoch_only_rises_and_is_durable(store: Store) -> None:
+    assert store.epoch == 0
+    for epoch, kept in ((3, 3), (2, 3), (4, 4)):
+        store.keep_epoch(epoch)
+        assert store.epoch == kept
+    assert again(store).epoch == 4
