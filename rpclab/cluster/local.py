@@ -22,7 +22,7 @@ from ..study.history import History
 from ..text import bytes_text
 from ..world.real import RealWorld
 from .process import NodeProcess, identity, wait_until
-from .record import Record, drop_record, owned_by_me, run_folder, save_record, take_over
+from .record import Record, drop_record, owned_by_me, run_folder, save_record, starting, take_over
 from .remote_client import Clients, RemoteClient
 from .sessions import Sessions
 from .settings import Settings
@@ -47,7 +47,7 @@ class LocalCluster:
     - `fresh`: delete first what the servers stored in earlier runs.
 
     Running the same line again ends the earlier cluster of that name first. Errors: StartFailed, PortInUse (with the words
-    of the part that failed), ClusterRunning (another process runs this one), UsageError.
+    of the part that failed), ClusterRunning (another process runs this one, or it is just being started), UsageError.
     """
 
     def __init__(
@@ -87,17 +87,18 @@ class LocalCluster:
         self.settings = settings.told()
         self._world = RealWorld()
         self._closed = self._ended = False
-        self._prepare_folder()
-        if fresh:
-            self._empty_servers(servers)
-        events = self.folder / "events" if trace else None
-        self._sessions = Sessions(self._world, load_secret(str(self.secret_file)), events)
-        self._nodes = {
-            part.node: NodeProcess(part, self.folder, self.secret_file, events)
-            for part in settings.parts(self.folder, self.data)
-        }
-        self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
-        self._start(time.monotonic() + start_s)
+        with starting(self.folder):
+            self._prepare_folder()
+            if fresh:
+                self._empty_servers(servers)
+            events = self.folder / "events" if trace else None
+            self._sessions = Sessions(self._world, load_secret(str(self.secret_file)), events)
+            self._nodes = {
+                part.node: NodeProcess(part, self.folder, self.secret_file, events)
+                for part in settings.parts(self.folder, self.data)
+            }
+            self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
+            self._start(time.monotonic() + start_s)
 
     # ---- starting
 

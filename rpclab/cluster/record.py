@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+from collections.abc import Iterator
 
 import msgspec
 import psutil
 
 from ..config import Address
-from ..errors import ClusterRunning, NotRunning
+from ..errors import ClusterRunning, FolderNotUsable, NotRunning
 from ..running import data_folder, write_whole
+from ..world.real_disk import RealDisk
 from .process import identity, is_same
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "record_file",
     "run_folder",
     "save_record",
+    "starting",
     "take_over",
 ]
 
@@ -48,6 +51,28 @@ def run_folder(data: str | os.PathLike[str] | None, name: str) -> pathlib.Path:
 def record_file(folder: pathlib.Path) -> pathlib.Path:
     """Where the record stands as long as the cluster of that run folder runs."""
     return folder / "cluster.json"
+
+
+@contextlib.contextmanager
+def starting(folder: pathlib.Path) -> Iterator[None]:
+    """Hold the right to start a cluster in a run folder, which is beside it: the folder itself is emptied meanwhile.
+
+    Errors: ClusterRunning if somebody else, of this process too, holds it; FolderNotUsable.
+    """
+    path = folder.with_name(f"{folder.name}.starting")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise FolderNotUsable(f"cannot write {path}: {error.strerror}; choose another data folder") from None
+    try:
+        lock = RealDisk().lock(str(path))
+    except FolderNotUsable:
+        raise ClusterRunning(
+            f"a cluster is just being started in {folder}: wait for it, or give this one another name= and data="
+        ) from None
+    with contextlib.closing(lock):
+        yield
 
 
 def save_record(folder: pathlib.Path, record: Record) -> None:

@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -93,6 +94,28 @@ def test_the_running_cluster_of_another_process_is_left_alone(tmp_path: pathlib.
         other.stdin.close()
         assert other.wait(30) == 0
     assert gone(pids)
+
+
+def test_of_two_that_start_the_same_cluster_at_once_one_wins(tmp_path: pathlib.Path) -> None:
+    together = threading.Barrier(2)
+
+    def start(_: int) -> LocalCluster | ClusterRunning:
+        together.wait()
+        try:
+            return LocalCluster(servers=2, clients=0, ports="free", data=tmp_path)
+        except ClusterRunning as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(start, range(2)))
+    clusters = [each for each in outcomes if isinstance(each, LocalCluster)]
+    try:
+        assert ["just being started" in str(each) for each in outcomes if isinstance(each, ClusterRunning)] == [True]
+        assert [clusters[0].state(node) for node in clusters[0].nodes] == ["running"] * 3
+        assert load_record(clusters[0].folder).addresses.keys() == clusters[0].addresses.keys()
+    finally:
+        for cluster in clusters:
+            cluster.stop()
 
 
 # ---- the parent's end
