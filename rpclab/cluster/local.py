@@ -126,21 +126,29 @@ class LocalCluster:
             self._save()
             for node in self._nodes.values():
                 node.wait_ready(until)
-            self._wait_registered(until)
+            self._wait_registered(self.servers, until)
             self._save()
         except BaseException:
             self.stop()
             raise
 
-    def _wait_registered(self, until: float) -> None:
-        """Wait until the manager knows every server that runs."""
-        manager = self._control("manager")
-        expected = sum(self._nodes[name].alive and not self._nodes[name].paused for name in self._names("server"))
-        if not wait_until(lambda: manager.call("getQuantity") >= expected, until):
-            raise StartFailed(
-                f"only {manager.call('getQuantity')} of {expected} servers have registered with the manager; it said:\n"
-                + self._nodes["manager"].log_tail()
-            )
+    def _wait_registered(self, servers: list[str], until: float) -> None:
+        """Wait until the manager lists those of these servers that run; without a manager there is nothing to wait for."""
+        manager = self._nodes["manager"]
+        if manager.state != "running":
+            return
+        missing = {server for server in servers if self.state(server) == "running"}
+        with self._looking() as session:
+
+            def all_listed() -> bool:
+                missing.difference_update(server.node for server in session.list_servers())
+                return not missing
+
+            if not wait_until(all_listed, until):
+                raise StartFailed(
+                    f"{', '.join(sorted(missing))} did not register with the manager in time; it said:\n"
+                    + manager.log_tail()
+                )
 
     def _save(self) -> None:
         running = {name: identity(node.pid) for name, node in self._nodes.items() if node.alive and node.pid}
@@ -277,7 +285,11 @@ class LocalCluster:
         self._fault("resumed", node)
 
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
-        """Start a part again on its port and folder, ending it first if it runs; returns when it serves again."""
+        """Start a part again on its port and folder, ending it first if it runs; returns when it serves again.
+
+        For a server that means: when the manager lists it again, or, while no manager runs, when it can be reached; for the
+        manager: when it lists all servers that run. Errors: StartFailed, PortInUse, UsageError.
+        """
         part, until = self._node(node), time.monotonic() + start_s
         if part.alive:
             part.stop(_STOP_S)
@@ -286,7 +298,7 @@ class LocalCluster:
         part.wait_ready(until)
         self._fault("restarted", node)
         self._save()
-        self._wait_registered(until)
+        self._wait_registered({"manager": self.servers, "server": [node]}.get(part.role, []), until)
 
     def _fault(self, kind: str, node: str) -> None:
         self._sessions.tracer("cluster").event(kind, peer=node)

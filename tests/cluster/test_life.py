@@ -284,6 +284,35 @@ def test_faults_are_told_plainly_and_written_down(start_cluster: Callable[..., L
     assert kinds == ["killed", "killed", "restarted", "paused", "restarted", "killed", "restarted"]
 
 
+def test_a_server_is_listed_when_its_restart_returns_whatever_the_others_do(
+    start_cluster: Callable[..., LocalCluster],
+) -> None:
+    cluster = start_cluster(servers=2)
+    cluster.pause("server2")
+    for _ in range(5):
+        cluster.restart("server1")
+        assert "server1" in cluster.stored_bytes()
+    cluster.kill("manager")
+    cluster.restart("manager")
+    assert "server1" in cluster.stored_bytes()
+
+
+def test_a_server_is_restarted_without_a_manager_and_registers_once_there_is_one(
+    start_cluster: Callable[..., LocalCluster], eventually: Callable
+) -> None:
+    cluster = start_cluster(servers=1)
+    cluster.pause("manager")
+    cluster.restart("server1")
+    assert cluster.state("server1") == "running"
+    cluster.resume("manager")
+    eventually(lambda: "server1" in cluster.stored_bytes())
+    cluster.kill("manager")
+    cluster.restart("server1")
+    assert cluster.state("server1") == "running"
+    cluster.restart("manager")
+    assert "server1" in cluster.stored_bytes()
+
+
 @pytest.mark.parametrize(
     "options",
     [{"servers": -1}, {"replicas": 0}, {"ports": "any"}, {"name": "../up"}, {"name": ""}, {"replication": "sideways"},
