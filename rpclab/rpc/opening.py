@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ..config import PACKET_BYTES, Address, Limits, address_text
-from ..errors import ConnectionLost, HandshakeError, ProtocolError, RpclabError
+from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, HandshakeError, ProtocolError, RpclabError
 from ..trace import Tracer
 from ..world.base import World
 from . import handshake, messages, packets
@@ -29,8 +29,8 @@ def open_connection(
     limits: Limits | None = None,
     stage: Stage | None = None,
 ) -> Connection:
-    """Connect to a node of one of the `expected` roles and shake hands. Errors, all with no effect: ConnectFailed,
-    DeadlineExceeded, HandshakeError, TooManyConnections."""
+    """Connect to a node of one of the `expected` roles and shake hands. Errors, all with no effect: ConnectFailed
+    (also when time runs out: nothing was asked yet), HandshakeError, TooManyConnections."""
     limits = limits or Limits()
     now = world.clock.now
     stream = world.network.connect(address, now() + limits.connect_s)
@@ -47,6 +47,11 @@ def open_connection(
     except HandshakeError:
         stream.close()
         raise
+    except DeadlineExceeded:  # the system connects for a process that is paused, so this is where it shows
+        stream.close()
+        raise ConnectFailed(
+            f"{address_text(address)} did not shake hands within {limits.handshake_s:g} s: is that node paused, or very busy?"
+        ) from None
     except ConnectionLost as error:
         stream.close()
         raise HandshakeError(f"{address_text(address)} ended the handshake: {error.message}") from None

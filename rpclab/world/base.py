@@ -4,7 +4,8 @@ Manager, server, client and rpc take a `World` and use nothing else. The real wo
 and threads; a simulated one gives them seeded, replayable stand-ins with the same five parts.
 
 Two conventions hold throughout. A `deadline` is an absolute time of `clock.now()`, in seconds; None is "no limit"; past it
-an operation raises DeadlineExceeded. A `path` is text with "/" between its parts.
+an operation raises DeadlineExceeded (`connect`, which asks nothing of anybody, ConnectFailed). A `path` is text with "/"
+between its parts.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Network(Protocol):
         """Errors: PortInUse, UsageError."""
 
     def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> Stream:
-        """With `nagle` a small write waits until the one before was acknowledged. Errors: ConnectFailed, DeadlineExceeded."""
+        """With `nagle` a small write waits until the one before was acknowledged. Errors: ConnectFailed."""
 
 
 class Writer(Protocol):

@@ -211,7 +211,7 @@ class RealNetwork:
         try:
             return _connected(socket.create_connection(address, timeout), self._now, nagle)
         except TimeoutError:
-            raise DeadlineExceeded(f"could not reach {address_text(address)} before the deadline") from None
+            raise ConnectFailed(f"{address_text(address)} did not answer in time: is that node's machine up?") from None
         except (OSError, OverflowError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectFailed(f"nobody answers at {address_text(address)}: {reason}. Is that node started?") from None

@@ -150,7 +150,7 @@ class Network:
         arrival = simulation.now + 2 * LATENCY_S * (0.5 + simulation.random.random())
         simulation.wait([], arrival if deadline is None else min(arrival, deadline))
         if simulation.now < arrival:
-            raise DeadlineExceeded(f"could not reach {address_text(address)} before the deadline")
+            raise ConnectFailed(f"{address_text(address)} did not answer in time")
         listening = simulation.listening.get(address)
         if listening is None:
             raise ConnectFailed(f"nobody answers at {address_text(address)}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -172,6 +174,18 @@ def test_a_connection_that_vanished_before_it_was_accepted_is_passed_over(world:
 def test_an_address_that_leads_nowhere_is_a_clear_error(address: Any, world: RealWorld) -> None:
     with pytest.raises(ConnectFailed, match="nobody answers at"):
         world.network.connect(address, world.clock.now() + 5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse at once when a backlog is full")
+def test_a_node_that_takes_no_more_connections_is_given_up_in_time(world: RealWorld) -> None:
+    """As long as nobody accepts, a full backlog lets the system drop who connects without a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as held:
+        for _ in range(3):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        with pytest.raises(ConnectFailed, match=f"127.0.0.1:{full.getsockname()[1]} did not answer in time"):
+            world.network.connect(full.getsockname(), world.clock.now() + 0.2)
 
 
 def test_nagles_algorithm_is_off_unless_asked_for(world: RealWorld) -> None:
