@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config import ACKNOWLEDGE, REPLICATION, Limits
 from ..errors import (
+    CommunicationError,
     ConnectFailed,
+    DiskFull,
+    FolderNotUsable,
     HandshakeError,
     NoServer,
+    QuotaExceeded,
     RpclabError,
     StorageError,
     TooFewCopies,
-    TooManyConnections,
     UsageError,
 )
 from ..records import Placement, Receipt, ServerRecord, file_key
@@ -25,8 +29,10 @@ from ..world.base import Reader, World
 
 __all__ = ["Backup", "Wish", "too_few"]
 
-_NOT_REACHED = (ConnectFailed, HandshakeError, TooManyConnections)  # nothing was sent: another server may be asked
-_TRIES = 3  # servers that a file is offered to when the chosen one cannot be reached
+_NOT_TAKEN = (CommunicationError, HandshakeError, DiskFull, FolderNotUsable, QuotaExceeded)
+"""What a server may answer before anything of the file was sent, such that another server may take it."""
+
+_TRIES = 3  # servers that a file is offered to: each that is paused takes seconds to find out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,13 @@ class Wish:
         ):
             if value is not None and value not in known:
                 raise UsageError(f"{what}={value!r} is not known: choose {' or '.join(known)}")
+
+
+class _Try(NamedTuple):
+    """A server that a file was offered to, and why it did not take it."""
+
+    server: ServerRecord
+    error: RpclabError
 
 
 class Backup:
@@ -70,37 +83,39 @@ class Backup:
         return receipt
 
     def _offer(self, reader: Reader, name: str, wish: Wish, progress: Progress | None) -> Receipt:
-        """Offer the file to the server that the manager chooses, to another one if nobody answers there."""
+        """Offer the file to the server that the manager chooses, and to another one if that one does not take it."""
         upload = self._world.nonce(16).hex()
-        unreachable: list[ServerRecord] = []
-        while True:
-            placement = self._place(name, reader.size, upload, wish.replicas, unreachable)
-            primary = placement.servers[0]
-            try:
+        tries: list[_Try] = []
+        try:
+            while True:
+                placement = self._place(name, reader.size, upload, wish.replicas, tries)
+                primary = placement.servers[0]
                 announcement = self._announcement(placement, name, reader.size, wish)
-                with self._servers.to(primary.address).begin("sendFilename", named=announcement) as (connection, _):
+                with ExitStack() as held:
+                    try:
+                        begun = self._servers.to(primary.address).begin("sendFilename", named=announcement)
+                        connection, _ = held.enter_context(begun)
+                    except _NOT_TAKEN as error:
+                        tries.append(_Try(primary, error))
+                        if len(tries) == _TRIES:
+                            raise _refused(tries) from None
+                        continue
                     digest = send_file(connection, reader, file_key(self._client, name), "original", progress=progress)
                     return self._receipt(connection, upload, digest)
-            except _NOT_REACHED as error:
-                unreachable.append(primary)
-                if len(unreachable) == _TRIES:
-                    self._release(upload)
-                    raise type(error)(f"{primary.node}: {error.message}") from None
-            except BaseException:
-                self._release(upload)
-                raise
+        except BaseException:
+            self._release(upload)
+            raise
 
-    def _place(
-        self, name: str, size: int, upload: str, replicas: int | None, unreachable: list[ServerRecord]
-    ) -> Placement:
-        exclude = [server.address for server in unreachable]
+    def _place(self, name: str, size: int, upload: str, replicas: int | None, tries: list[_Try]) -> Placement:
+        exclude = [each.server.address for each in tries]
         try:
             placement = self._manager.call(
                 "placeFile", self._client, name, size, upload, replicas, exclude, returns=Placement
             )
         except NoServer as error:
-            nodes = ", ".join(server.node for server in unreachable)
-            raise NoServer(f"{error.message}{f' ({nodes} did not answer)' if nodes else ''}", node=error.node) from None
+            if tries:
+                raise _refused(tries, f"; {error.message}") from None
+            raise
         assert isinstance(placement, Placement)
         return placement
 
@@ -145,6 +160,13 @@ class Backup:
             "version": file.version,
         }
         self._tracer.event("acknowledged", file=file_key(file.client, file.name), bytes=file.size, detail=detail)
+
+
+def _refused(tries: list[_Try], more: str = "") -> RpclabError:
+    """No server took the file: the last one's error, with every server's reason. Nothing is stored, whatever the error."""
+    last = tries[-1].error
+    kind = type(last) if last.definite else ConnectFailed
+    return kind("; ".join(f"{server.node}: {error.message}" for server, error in tries) + more)
 
 
 def too_few(receipt: Receipt) -> TooFewCopies:

@@ -241,7 +241,10 @@ class RealLock:
 
 class RealDisk:
     def create(self, path: str) -> RealWriter:
-        return RealWriter(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            return RealWriter(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0))
+        except NoSuchFile:
+            raise _folder_gone(os.path.dirname(path)) from None
 
     def append(self, path: str) -> RealWriter:
         return RealWriter(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -302,19 +305,30 @@ class RealDisk:
         return os.path.islink(path)
 
     def free_bytes(self, path: str) -> int:
-        with _errors(path, "ask for the free space of"):
-            if hasattr(os, "statvfs"):
-                state = os.statvfs(path)
-                return state.f_bavail * state.f_frsize
-            import shutil  # loads three compressors, which no other system needs
-
-            return shutil.disk_usage(path).free
+        try:
+            with _errors(path, "ask for the free space of"):
+                return _free_bytes(path)
+        except NoSuchFile:
+            raise _folder_gone(path) from None
 
     def open_log(self, path: str) -> RealLog:
         return RealLog(path)
 
     def lock(self, path: str) -> Closeable:
         return RealLock(path)
+
+
+def _free_bytes(path: str) -> int:
+    if hasattr(os, "statvfs"):
+        state = os.statvfs(path)
+        return state.f_bavail * state.f_frsize
+    import shutil  # loads three compressors, which no other system needs
+
+    return shutil.disk_usage(path).free
+
+
+def _folder_gone(path: str) -> FolderNotUsable:
+    return FolderNotUsable(f"the folder {path} is gone: was it removed or moved while its node runs?")
 
 
 def _is_plain(entry: os.DirEntry[str]) -> bool:

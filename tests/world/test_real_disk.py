@@ -70,6 +70,13 @@ def test_errors_name_the_path_and_what_was_done(disk: RealDisk, tmp_path: pathli
         disk.rename(str(tmp_path / "file"), str(tmp_path))
 
 
+def test_a_folder_that_was_removed_is_told_as_what_it_is(disk: RealDisk, tmp_path: pathlib.Path) -> None:
+    gone = tmp_path / "gone"
+    for use in (lambda: disk.free_bytes(str(gone)), lambda: disk.create(str(gone / "file"))):
+        with pytest.raises(FolderNotUsable, match=f"the folder {gone} is gone: was it removed"):
+            use()
+
+
 def test_a_rename_replaces_a_file_at_once(disk: RealDisk, tmp_path: pathlib.Path) -> None:
     (tmp_path / "old").write_text("old")
     (tmp_path / "new").write_text("new")
