@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..running import Running, parser, run
 from .placement import POLICIES, Policy, policy_named
 from .service import Manager, Settings
+from .watch import watched
 
 __all__ = ["main"]
 
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     running = Running(options, options.node, "manager")
     policy, name = _policy(options)
     settings = Settings(
-        policy=policy,
+        policy=watched(policy, running.world, running.say),
         policy_name=name,
         replicas=options.replicas,
         replication=options.replication,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from blake3 import blake3
 
 from ..config import address_text
-from ..errors import PlacementError, UsageError
+from ..errors import PlacementError, UsageError, error_text
 from ..records import ServerRecord
 from .candidates import Candidates, load, rank
 
@@ -32,10 +32,12 @@ __all__ = [
     "Policy",
     "Request",
     "Servers",
+    "TookTooLong",
     "decide",
     "fewest_bytes",
     "load",
     "policy_named",
+    "policy_text",
     "random_server",
     "rendezvous",
     "round_robin",
@@ -50,6 +52,10 @@ class Request:
     file: str
     size: int
     number: int
+
+
+class TookTooLong(Exception):
+    """What a watched policy raises in place of an answer that came too late; `decide` says whose it was."""
 
 
 Servers = Sequence[ServerRecord]
@@ -118,17 +124,30 @@ def policy_named(name: str) -> Policy:
         raise UsageError(f"there is no placement policy {name!r}; there are: {', '.join(POLICIES)}") from None
 
 
+def policy_text(policy: Policy) -> str:
+    """What to call a policy in a text for people."""
+    return getattr(policy, "__name__", None) or reprlib.repr(policy)
+
+
 def decide(policy: Policy, servers: Servers, request: Request, random: random.Random) -> ServerRecord:
     """What the policy picks, checked: one of `servers`, whatever way a student's function says so.
 
     It may return the ServerRecord, its address as ("127.0.0.1", 65433) or "127.0.0.1:65433", or its node's name. Raises
     PlacementError, which names the function and says what it returned, or which exception it raised.
     """
-    name = getattr(policy, "__name__", None) or reprlib.repr(policy)
+    name = policy_text(policy)
     try:
         answer: object = policy(servers, request, random)
-    except Exception as error:  # it may be anybody's function: whatever goes wrong there is theirs to read
-        raise PlacementError(f"the placement policy {name} raised {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except TookTooLong as error:
+        raise PlacementError(f"the placement policy {name} {error}") from None
+    except (
+        BaseException
+    ) as error:  # it may be anybody's function: whatever goes wrong there, also sys.exit(), is theirs to read
+        raise PlacementError(
+            f"the placement policy {name} raised {type(error).__name__}: {error_text(error)}"
+        ) from error
     server = _server_meant(answer, servers)
     if server is None:
         raise PlacementError(

@@ -177,6 +177,36 @@ def test_a_policy_that_raises_is_named_with_its_exception() -> None:
     assert isinstance(caught.value.__cause__, IndexError)
 
 
+class Unshowable(ValueError):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (BaseException("odd"), "BaseException: odd"),
+        (Unshowable(), r"Unshowable: \(its text cannot be shown: __str__ raised RuntimeError"),
+    ],
+    ids=["SystemExit", "BaseException", "Unshowable"],
+)
+def test_a_policy_is_named_whatever_it_raises(error: BaseException, text: str) -> None:
+    def mine(servers: Servers, request: Request, random: Random) -> ServerRecord:
+        raise error
+
+    with pytest.raises(PlacementError, match=f"policy mine raised {text}"):
+        decide(mine, pool_of(3, 5).candidates(), REQUEST, Random())
+
+
+def test_a_policy_can_be_interrupted() -> None:
+    def mine(servers: Servers, request: Request, random: Random) -> ServerRecord:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        decide(mine, pool_of(3, 5).candidates(), REQUEST, Random())
+
+
 @given(st.lists(st.tuples(st.integers(0, 12), st.one_of(st.none(), SIZES))))
 def test_a_ranking_is_a_dictionary_that_is_always_sorted(steps: list[tuple[int, int | None]]) -> None:
     ranking, model = Ranking(), dict[Address, Rank]()
