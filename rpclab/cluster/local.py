@@ -220,11 +220,14 @@ class LocalCluster:
         """Have every client back up every file in its folder, and show progress; returns the receipts.
 
         Files with fewer copies than wanted are stored, and warned of. Errors: those of `Client.backup`; NoSuchFile when the
-        clients have no files.
+        clients have no files; UsageError, before anything is sent, when two of a client's files have names that some system
+        takes for one.
         """
         from tqdm.auto import tqdm
 
-        work = [(client, name, size) for client in self.clients.values() for name, size in client.files.items()]
+        work = [
+            (client, name, size) for client in self.clients.values() for name, size in client.distinct_files().items()
+        ]
         if not work:
             folders = " or ".join(str(client.folder) for client in self.clients.values()) or "a client's folder"
             raise NoSuchFile(f"there is nothing to back up: put files into {folders}, or run `rpclab demo` for samples")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..client.backup import too_few
 from ..errors import RpclabError, UsageError
+from ..names import fold
 from ..records import Location, Receipt, Restored
 from ..rpc.files import Progress
 from ..rpc.pool import Pool
@@ -37,6 +38,18 @@ class RemoteClient:
     def files(self) -> dict[str, int]:
         """The files that wait to be backed up: name and bytes."""
         return dict(walk(self._world.disk, str(self.folder)))
+
+    def distinct_files(self) -> dict[str, int]:
+        """`files`, when all of them can be stored; raises UsageError if some system takes two names for one."""
+        files, folded = self.files, dict[str, str]()
+        for name in files:
+            other = folded.setdefault(fold(name), name)
+            if other != name:
+                raise UsageError(
+                    f"{self.name}'s files {other!a} and {name!a} have one name to some systems, for which upper and lower "
+                    f"case or the form of an accent are alike: rename one of them in {self.folder}"
+                )
+        return files
 
     def is_connected(self) -> bool:
         """Whether this client reaches the manager."""

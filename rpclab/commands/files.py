@@ -12,6 +12,7 @@ import click
 
 from ..client.session import Client
 from ..errors import NoSuchFile, TooFewCopies, UsageError
+from ..names import fold
 from ..records import Location, Receipt
 from ..rpc.files import Progress
 from ..text import bytes_text
@@ -113,8 +114,13 @@ def _sources(paths: Sequence[pathlib.Path], contents: bool) -> tuple[list[Source
     for path in paths:
         try:
             for source in _below(path, contents, left_out):
-                other = sources.setdefault(source.name, source)
-                if not os.path.samefile(other.path, source.path):
+                other = sources.setdefault(fold(source.name), source)
+                if other.name != source.name:
+                    raise UsageError(
+                        f"{other.name!a} and {source.name!a} are one name to some systems, for which upper and lower case "
+                        "or the form of an accent are alike: rename one, or back them up as two clients (--as)"
+                    )
+                if other is not source and not os.path.samefile(other.path, source.path):
                     raise UsageError(
                         f"{other.path} and {source.path} would both be stored as {source.name!r}: "
                         "back them up as two clients (--as), or the folder that they are in"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -46,6 +47,20 @@ def test_clients_without_files_are_told_where_to_put_them(
         cluster.backup_all(progress=False)
     with pytest.raises(UsageError, match="there is no client 'client3' in this cluster; there are: client1"):
         cluster.clients["client3"].backup("a.txt")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the disk itself takes them for one name")
+@pytest.mark.parametrize("names", [("caf\u00e9.txt", "cafe\u0301.txt"), ("A.txt", "a.txt")])
+def test_two_names_that_are_one_on_some_systems_are_refused_by_both_names(
+    start_cluster: Callable[..., LocalCluster], tmp_path: pathlib.Path, names: tuple[str, str]
+) -> None:
+    for name in names:
+        put(tmp_path / "data", name, name.encode())
+    cluster = start_cluster(servers=1, clients=1, replicas=1)
+    with pytest.raises(UsageError) as refused:
+        cluster.backup_all(progress=False)
+    assert all(ascii(name) in str(refused.value) for name in names) and cluster.files() == []
+    assert "2 files" in repr(cluster.clients["client1"])
 
 
 def test_fresh_empties_the_servers_and_nothing_else(

@@ -231,6 +231,18 @@ def test_two_paths_of_one_name_and_a_missing_path_back_nothing_up(running: Any) 
     assert running("ls", "--client", "clash", "--json").document["files"] == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the disk itself takes them for one name")
+@pytest.mark.parametrize("names", [("caf\u00e9.txt", "cafe\u0301.txt"), ("A.txt", "a.txt")])
+def test_two_names_that_are_one_on_some_systems_are_refused_by_both_names(running: Any, names: tuple[str, str]) -> None:
+    folder = running.folder / f"alike-{len(names[1])}"
+    for name in names:
+        running.write(f"{folder.name}/{name}", f"the file {name!a}")
+    ran = running("backup", folder.name, "--as", "alike")
+    assert ran.status == 2 and all(ascii(f"{folder.name}/{name}") in ran.err for name in names)
+    assert running("ls", "--client", "alike", "--json").document["files"] == []
+    assert running("backup", folder / names[0], folder / names[0], "--as", "alike-twice").status == 0
+
+
 @posix_only
 def test_a_refused_name_fails_alone_and_links_are_named(running: Any) -> None:
     running.write("mixed/good.txt")
