@@ -132,32 +132,45 @@ def _sources(paths: Sequence[pathlib.Path], contents: bool) -> tuple[list[Source
 
 
 def _below(path: pathlib.Path, contents: bool, left_out: list[str]) -> Iterator[Source]:
+    """The files that a path stands for; what vanishes meanwhile is among them, so that its backup is tried, and fails."""
     if not path.is_dir():
         yield Source(str(path), path.name, path.stat().st_size)
         return
     top = "" if contents else f"{path.resolve().name}/".lstrip("/")
-    for folder, folders, files in os.walk(path, onerror=_raise):
+    vanished: list[str] = []
+
+    def unreadable(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+        vanished.append(error.filename)
+
+    for folder, folders, files in os.walk(path, onerror=unreadable):
         folders.sort()
         for own in [one for one in folders if _is_clusters_own(os.path.join(folder, one))]:
             folders.remove(own)
             left_out.append(os.path.join(folder, own))
         for name in sorted([*files, *(one for one in folders if os.path.islink(os.path.join(folder, one)))]):
             whole = pathlib.Path(folder, name)
-            state = whole.lstat()
+            try:
+                state = whole.lstat()
+            except FileNotFoundError:
+                vanished.append(str(whole))
+                continue
             if stat.S_ISREG(state.st_mode):
                 yield Source(str(whole), top + whole.relative_to(path).as_posix(), state.st_size)
             else:
                 left_out.append(str(whole))
+    for gone in vanished:
+        yield Source(gone, top + pathlib.Path(gone).relative_to(path).as_posix(), 0)
 
 
 def _is_clusters_own(folder: str) -> bool:
     """Whether a server keeps its files there, or a cluster its run with its secret: no backup of backups."""
-    has = {entry.name for entry in os.scandir(folder)}
+    try:
+        has = set(os.listdir(folder))
+    except FileNotFoundError:
+        return False  # it has just vanished
     return {"Backups", "Incoming"} <= has or {"secret", "events"} <= has
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 # ---- restoring

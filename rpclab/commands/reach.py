@@ -54,7 +54,12 @@ class Reach:
                 return address_from_text(self.manager)
             except ValueError as error:
                 raise UsageError(f"--manager: {error}") from None
-        addresses = self.record().addresses
+        try:
+            addresses = self.record().addresses
+        except NotRunning as error:
+            raise NotRunning(
+                f"{error.message}; if its parts were started by hand, say where the manager is: --manager HOST:PORT"
+            ) from None
         if "manager" not in addresses:
             raise NotRunning(f"the cluster in {self.folder} is still starting: try again in a moment")
         return addresses["manager"]

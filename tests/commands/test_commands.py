@@ -10,12 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
 import pytest
 
+from rpclab.commands.program import run
 from rpclab.text import cells
 
 NOBODY_LISTENS = "127.0.0.1:1"
@@ -37,6 +38,7 @@ def test_without_a_cluster_every_command_says_so_and_how_to_start_one(shell: Any
     ran = shell(*command, "--json")
     assert ran.status == 3
     assert ran.err.startswith("rpclab: no cluster runs in") and "rpclab up" in ran.err and ran.err.count("\n") == 1
+    assert "started by hand" in ran.err and "--manager HOST:PORT" in ran.err
     assert ran.document["ok"] is False and ran.document["exit"] == 3 and ran.document["error"]["type"] == "NotRunning"
 
 
@@ -241,6 +243,33 @@ def test_two_names_that_are_one_on_some_systems_are_refused_by_both_names(runnin
     assert ran.status == 2 and all(ascii(f"{folder.name}/{name}") in ran.err for name in names)
     assert running("ls", "--client", "alike", "--json").document["files"] == []
     assert running("backup", folder / names[0], folder / names[0], "--as", "alike-twice").status == 0
+
+
+def test_what_vanishes_while_a_folder_is_listed_fails_alone(
+    running: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.txt", "b.txt", "c.txt", "folder/d.txt"):
+        running.write(f"busy/{name}")
+    top, walk = running.folder / "busy", os.walk
+
+    def walk_while_somebody_removes(*arguments: Any, **options: Any) -> Iterator[Any]:
+        for found in walk(*arguments, **options):
+            (top / "b.txt").unlink(missing_ok=True)
+            shutil.rmtree(top / "folder", ignore_errors=True)
+            yield found
+
+    monkeypatch.setattr(os, "walk", walk_while_somebody_removes)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process is the tests', not a command's
+    status = run(["backup", str(top), "--as", "busy", "--data", str(running.folder / "data"), "--json"])
+    said = capsys.readouterr()
+    states = {file["name"]: file["state"] for file in json.loads(said.out)["files"]}
+    assert status == 1 and "busy/b.txt" in said.err
+    assert states == {
+        "busy/a.txt": "stored",
+        "busy/b.txt": "failed",
+        "busy/c.txt": "stored",
+        "busy/folder": "failed",
+    }
 
 
 @posix_only
