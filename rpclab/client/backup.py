@@ -86,11 +86,11 @@ class Backup:
         """Offer the file to the server that the manager chooses, and to another one if that one does not take it."""
         upload = self._world.nonce(16).hex()
         tries: list[_Try] = []
-        try:
-            while True:
-                placement = self._place(name, reader.size, upload, wish.replicas, tries)
-                primary = placement.servers[0]
-                announcement = self._announcement(placement, name, reader.size, wish)
+        while True:
+            placement = self._place(name, reader.size, upload, wish.replicas, tries)
+            primary = placement.servers[0]
+            announcement = self._announcement(placement, name, reader.size, wish)
+            try:
                 with ExitStack() as held:
                     try:
                         begun = self._servers.to(primary.address).begin("sendFilename", named=announcement)
@@ -102,9 +102,9 @@ class Backup:
                         continue
                     digest = send_file(connection, reader, file_key(self._client, name), "original", progress=progress)
                     return self._receipt(connection, upload, digest)
-        except BaseException:
-            self._release(upload)
-            raise
+            except BaseException:
+                self._release(upload)
+                raise
 
     def _place(self, name: str, size: int, upload: str, replicas: int | None, tries: list[_Try]) -> Placement:
         exclude = [each.server.address for each in tries]
