@@ -32,7 +32,7 @@ class Agent:
         say: Say,
         show_messages: bool,
     ) -> None:
-        self._now = world.clock.now
+        self._now, self._say = world.clock.now, say
         self._files = files
         self.client = Client(world, identity, manager, tracer=tracer)
         registry = Registry()
@@ -58,7 +58,8 @@ class Agent:
 
     def start(self, address: Address) -> Address:
         real = self._listener.start(address)
-        self.client.connect()
+        if not self.client.is_connected():
+            self._say("the manager does not answer yet; this client will ask it again when it is told to do something")
         return real
 
     def stop(self, within_s: float = 0.0) -> None:

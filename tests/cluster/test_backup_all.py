@@ -81,3 +81,14 @@ def test_a_server_s_remote_methods_are_reached_by_its_name(start_cluster: Callab
         assert client.server(cluster.addresses["server1"]).sendPath().endswith("servers/server1")
         with pytest.raises(UsageError, match="there is no server 'server9'; connected are: server1"):
             client.server("server9")
+
+
+def test_a_client_starts_again_while_the_manager_is_away(
+    start_cluster: Callable[..., LocalCluster], tmp_path: pathlib.Path
+) -> None:
+    put(tmp_path / "data", "a.txt", b"hello")
+    cluster = start_cluster(clients=1)
+    cluster.kill("manager")
+    cluster.restart("client1")
+    cluster.restart("manager")
+    assert cluster.clients["client1"].is_connected() and cluster.backup_all(progress=False)[0].complete
