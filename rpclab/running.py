@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import json
 import os
-import pathlib
 import signal
 import sys
 import threading
@@ -70,10 +69,11 @@ class Running:
                 return address_from_text(self.options.manager)
             except ValueError as error:
                 raise UsageError(f"--manager: {error}") from None
-        path = pathlib.Path(self.options.manager_file)
+        path = self.options.manager_file
         for _ in range(int(_WAIT_FOR_MANAGER_S / _POLL_S)):
-            if path.exists():
-                host, number = json.loads(path.read_text(encoding="utf-8"))["address"]
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    host, number = json.load(file)["address"]
                 return host, number
             if self._stop_asked.wait(_POLL_S):
                 raise StartFailed("told to stop before the manager was ready")
@@ -191,20 +191,22 @@ def data_folder(given: str | os.PathLike[str] | None = None) -> str:
     """The data folder: the given one, $RPCLAB_DATA, or the nearest `data/` with clients in it here or above; else ./data."""
     chosen = given or os.environ.get(DATA_VARIABLE)
     if chosen:
-        return str(pathlib.Path(chosen).expanduser().absolute())
-    here = pathlib.Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "data" / "clients").is_dir():
-            return str(folder / "data")
-    return str(here / "data")
+        return os.path.join(os.getcwd(), os.path.expanduser(chosen))
+    folder = here = os.getcwd()
+    while not os.path.isdir(os.path.join(folder, "data", "clients")):
+        folder, before = os.path.dirname(folder), folder
+        if folder == before:
+            return os.path.join(here, "data")
+    return os.path.join(folder, "data")
 
 
-def new_secret(path: str | os.PathLike[str]) -> pathlib.Path:
-    """Write a fresh secret to a file that only this user can read."""
-    target = pathlib.Path(path)
+def new_secret(path: str | os.PathLike[str]) -> str:
+    """Write a fresh secret to a file that only this user can read; returns its path."""
+    target = os.fspath(path)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(target)
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "w") as file:
             file.write(os.urandom(SECRET_BYTES).hex() + "\n")
@@ -216,10 +218,11 @@ def new_secret(path: str | os.PathLike[str]) -> pathlib.Path:
 def load_secret(path: str | None = None) -> bytes:
     """The cluster's secret: from the given file, $RPCLAB_SECRET_FILE, or this user's own file, made at the first use."""
     chosen = path or os.environ.get(SECRET_VARIABLE)
-    source = pathlib.Path(chosen) if chosen else _own_secret()
+    source = chosen or _own_secret()
     try:
-        text = source.read_text().strip()
-        if os.name == "posix" and source.stat().st_mode & 0o077:
+        with open(source, encoding="utf-8", errors="replace") as file:
+            text = file.read().strip()
+        if os.name == "posix" and os.stat(source).st_mode & 0o077:
             raise UsageError(f"{source} can be read by other users: say chmod 600 {source}")
     except OSError as error:
         raise UsageError(f"the secret file {source} cannot be read: {error.strerror}") from None
@@ -232,25 +235,27 @@ def load_secret(path: str | None = None) -> bytes:
     return secret
 
 
-def _own_secret() -> pathlib.Path:
-    from platformdirs import user_data_path
+def _own_secret() -> str:
+    from platformdirs import user_data_dir
 
-    path = user_data_path("rpclab", appauthor=False) / "secret"
-    if not path.exists():
-        fresh = new_secret(path.with_name(f"secret.{os.getpid()}"))
+    path = os.path.join(user_data_dir("rpclab", appauthor=False), "secret")
+    if not os.path.exists(path):
+        fresh = new_secret(f"{path}.{os.getpid()}")
         try:
             os.link(fresh, path)  # of several parts that start at once, one wins
         except OSError:
-            if not path.exists():
-                fresh.replace(path)
-        fresh.unlink(missing_ok=True)
+            if not os.path.exists(path):
+                os.replace(fresh, path)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(fresh)
     return path
 
 
 def write_whole(path: str | os.PathLike[str], text: str) -> None:
     """Write a small file so that a reader sees all of it or nothing."""
-    target = pathlib.Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, target)
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)

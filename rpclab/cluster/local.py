@@ -105,7 +105,7 @@ class LocalCluster:
     def _prepare_folder(self) -> None:
         take_over(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.secret_file = new_secret(self.folder / "secret")
+        self.secret_file = pathlib.Path(new_secret(self.folder / "secret"))
         (self.folder / "events").mkdir()
 
     def _empty_servers(self, count: int) -> None:

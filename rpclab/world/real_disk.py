@@ -6,7 +6,6 @@ import contextlib
 import errno
 import mmap
 import os
-import pathlib
 import stat
 import sys
 import time
@@ -196,7 +195,8 @@ class RealLog:
 def _whole_lines(path: str) -> tuple[int, bytes]:
     """How many bytes of whole lines a log holds, and its last line."""
     try:
-        data = pathlib.Path(path).read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except FileNotFoundError:
         return 0, b""
     zero = data.find(b"\0")
@@ -271,13 +271,16 @@ class RealDisk:
                 os.remove(path)
 
     def make_folder(self, path: str) -> None:
-        folder = pathlib.Path(path)
-        missing = [part for part in (folder, *folder.parents) if not part.exists()]
+        missing, folder = [], path
+        while folder and not os.path.exists(folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)
         with _errors(path, "make the folder"):
             for part in reversed(missing):
-                part.mkdir(exist_ok=True)
-                self.sync_folder(str(part.parent))
-            if not folder.is_dir():
+                with contextlib.suppress(FileExistsError):  # another task was first
+                    os.mkdir(part)
+                self.sync_folder(os.path.dirname(part) or ".")
+            if not os.path.isdir(path):
                 raise FolderNotUsable(f"{path} is a file, a folder is needed there")
 
     def sync_folder(self, path: str) -> None:
