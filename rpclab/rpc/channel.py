@@ -38,9 +38,11 @@ class Channel:
         however slowly its bytes trickle in.
         """
         buffer = self._buffer
-        if not len(buffer) and not self._fill(deadline):
-            return None
         found = buffer.next(self.limit)
+        if found is None and not len(buffer):
+            if not self._fill(deadline):
+                return None
+            found = buffer.next(self.limit)
         whole: float | None = None
         while found is None:
             if whole is None and len(self._buffer):
@@ -72,12 +74,9 @@ class Channel:
         self._buffer.resize(_FILE_BUFFER if expected else _MESSAGE_BUFFER)
 
     def _fill(self, deadline: float | None) -> bool:
-        buffer = self._buffer
-        count = self.stream.receive_into(buffer.space(), deadline)
-        if count:
-            buffer.filled(count)
+        if self._buffer.fill(self.stream.receive_into, deadline):
             return True
-        if len(buffer):
+        if len(self._buffer):
             raise ConnectionLost("the connection ended in the middle of a packet")
         return False
 

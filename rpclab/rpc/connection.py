@@ -64,24 +64,17 @@ class Connection:
 
     # ---- calling
 
-    def call(
-        self,
-        method: str,
-        *params: Any,
-        deadline_s: float | None = None,
-        returns: Any = Any,
-        notified: Notify | None = None,
-        named: dict[str, Any] | None = None,
-    ) -> Any:
-        """Call a remote method by position, or by name with `named`, and return its result, converted to the type `returns`.
+    def call(self, method: str, *params: Any, **options: Any) -> Any:
+        """Call a remote method and return its result; the options are those of `ask`.
 
-        `notified(method, params)` is called for each notification that comes before the answer. Errors: whatever the
-        method raises; DeadlineExceeded and ConnectionLost (the effect is unknown, this connection is closed);
+        By position, or by name with `named={...}`; within `deadline_s` seconds (`limits.call_s`); the result is converted to
+        the type `returns`. `notified(method, params)` is called for each notification that comes before the answer. Errors:
+        whatever the method raises; DeadlineExceeded and ConnectionLost (the effect is unknown, this connection is closed);
         NotEncodable, MessageTooLarge, ConnectionBusy (nothing was sent).
         """
         self._take()
         try:
-            return self.ask(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
+            return self.ask(method, *params, **options)
         finally:
             self._taken.release()
 
@@ -116,9 +109,7 @@ class Connection:
         values: list[Any] | dict[str, Any] = named if named is not None else list(params)
         messages.check_json(values)
         try:
-            self._send(
-                Request(method, values, number, deadline=int(seconds * 1000)), "request", method, number, deadline
-            )
+            self._send(Request(method, values, number, deadline=int(seconds * 1000)), "request", method, deadline)
             answer = self._answer(number, deadline, notified)
         except (NotEncodable, MessageTooLarge):
             raise  # nothing was sent
@@ -163,7 +154,7 @@ class Connection:
                 self.tracer.event(
                     "refused", peer=self.peer.node, detail={"error": "BadMessage", "message": bad.message}
                 )
-                self._send(bad.reply(), "error", "", "", self._now() + self.limits.call_s)
+                self._send(bad.reply(), "error", "", self._now() + self.limits.call_s)
                 if not bad.keep:
                     raise
                 continue
@@ -175,21 +166,19 @@ class Connection:
         """Answer with a result. A result that no message can carry is answered with the error that says so."""
         try:
             messages.check_json(result)
-            self._send(
-                Success(request.reply_id, result), "reply", request.method, request.call_id, self._reply_deadline()
-            )
+            self._send(Success(request.reply_id, result), "reply", request.method, self._reply_deadline())
         except (NotEncodable, MessageTooLarge) as error:
             error.message = f"the result of {request.method}: {error.message}"
             self.reply_error(request, error)
 
     def reply_error(self, request: Incoming, error: BaseException) -> None:
         answer = messages.failure(request.reply_id, error)
-        self._send(answer, "error", request.method, request.call_id, self._reply_deadline())
+        self._send(answer, "error", request.method, self._reply_deadline())
 
     def notify(self, method: str, params: list[Any] | dict[str, Any]) -> None:
         """Tell the peer something that it need not answer."""
         messages.check_json(params)
-        self._send(Request(method, params), "notification", method, "", self._reply_deadline())
+        self._send(Request(method, params), "notification", method, self._reply_deadline())
 
     def abort(self, reason: str) -> None:
         """Tell the peer why this connection ends, if it still listens."""
@@ -213,7 +202,7 @@ class Connection:
 
     # ---- messages and their events
 
-    def _send(self, message: Request | Success | Failure, kind: str, method: Any, call: Any, deadline: float) -> None:
+    def _send(self, message: Request | Success | Failure, kind: str, method: Any, deadline: float) -> None:
         out = self._out
         tracer = self.tracer
         if tracer.enabled:
@@ -223,6 +212,7 @@ class Connection:
                 messages.encode(message, out)
                 return len(out)
 
+            call = message.id if isinstance(message.id, int | str) else ""
             tracer.event("send", peer=self.peer.node, message=kind, method=method, call=call, measure=measure)
         else:
             messages.encode(message, out)

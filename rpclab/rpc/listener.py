@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import UNSET
+
 from ..config import Address, Limits, is_loopback
 from ..errors import ConnectFailed, ConnectionLost, PacketError, RpclabError, TooManyConnections, error_text
 from ..trace import Tracer
@@ -197,7 +199,7 @@ class Listener:
             if request.kind == "request":
                 connection.reply_error(request, error)
             return
-        if request.kind == "request":
+        if request.id is not UNSET:
             connection.reply(request, result.result if isinstance(result, Then) else result)
         if isinstance(result, Then):
             result.go_on()

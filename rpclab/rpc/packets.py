@@ -13,6 +13,7 @@ The length stands before the payload, so no content can end a file early; it is 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from ..config import PACKET_BYTES, PACKET_HEADER_BYTES
 from ..errors import MessageTooLarge, PacketError
@@ -99,6 +100,12 @@ class PacketBuffer:
 
     def filled(self, count: int) -> None:
         self._end += count
+
+    def fill(self, receive: Callable[[memoryview, float | None], int], deadline: float | None) -> int:
+        """Receive once, into the space; returns how many bytes came."""
+        count = receive(self.space(), deadline)
+        self._end += count
+        return count
 
     def peek(self) -> int | None:
         """The first byte that was not yet taken."""

@@ -38,29 +38,19 @@ class Pool:
         finally:
             self._give_back(connection)
 
-    def call(
-        self,
-        method: str,
-        *params: Any,
-        deadline_s: float | None = None,
-        returns: Any = Any,
-        notified: Notify | None = None,
-        named: dict[str, Any] | None = None,
-    ) -> Any:
-        """`Connection.call` on a lent connection."""
+    def call(self, method: str, *params: Any, **options: Any) -> Any:
+        """`Connection.call`, with its options, on a lent connection."""
         connection = self._take(fresh=False)
         used_before = connection.used
         try:
-            return connection.call(
-                method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named
-            )
+            return connection.call(method, *params, **options)
         except ConnectionLost:
             if not (used_before and connection.closed):  # a peer's own lost connection is an answer like any other
                 raise
         finally:
             self._give_back(connection)
         with self.take(fresh=True) as another:
-            return another.call(method, *params, deadline_s=deadline_s, returns=returns, notified=notified, named=named)
+            return another.call(method, *params, **options)
 
     @contextmanager
     def begin(

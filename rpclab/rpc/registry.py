@@ -50,6 +50,7 @@ class Method:
             for p in parameters
             if p.name in hints and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         }
+        self._kinds = [self._types.get(name, Any) for name in self._places]
         self._checked = any(kind is not Any for kind in self._types.values())
         plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
         needed = sum(p.default is p.empty for p in parameters)
@@ -79,8 +80,10 @@ class Method:
         return list(bound.args), dict(bound.kwargs)
 
     def _convert(self, args: list[Any]) -> list[Any]:
-        typed = [self._one(value, name) for value, name in zip(args, self._places, strict=False)]
-        return typed + args[len(typed) :]
+        for place, (value, kind) in enumerate(zip(args, self._kinds, strict=False)):
+            if kind is not Any and type(value) is not kind:
+                args[place] = self._one(value, self._places[place])
+        return args
 
     def _convert_named(self, named: dict[str, Any]) -> dict[str, Any]:
         return {name: self._one(value, name) for name, value in named.items()}

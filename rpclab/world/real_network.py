@@ -83,7 +83,8 @@ class RealStream:
     def receive_into(self, view: memoryview, deadline: float | None) -> int:
         while True:
             try:
-                self._arm_receive(deadline)
+                if deadline is not None or self._receive_s != _FOREVER:
+                    self._arm_receive(deadline)
                 return self._socket.recv_into(view)
             except (TimeoutError, BlockingIOError):
                 if deadline is not None and self._now() >= deadline:
