@@ -9,7 +9,8 @@ from ..config import MANAGER_PORT
 from ..errors import UsageError
 from ..running import Running, parser, run
 from .placement import POLICIES, Policy, policy_named
-from .service import Manager, Settings
+from .service import Manager
+from .settings import Settings
 from .watch import watched
 
 __all__ = ["main"]

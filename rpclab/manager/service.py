@@ -8,10 +8,9 @@ knows everything as soon as its servers have registered again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from ..config import ACKNOWLEDGE, REPLICATION, Address, Limits, address_text, is_loopback
+from ..config import Address, Limits, address_text, is_loopback
 from ..errors import NotAllowed, UsageError
 from ..names import check_client, check_name
 from ..records import Deletion, FileRecord, Location, Placement, ServerRecord, file_key, pages
@@ -23,30 +22,9 @@ from ..rpc.registry import Call, Registry
 from ..trace import Tracer
 from ..world.base import World
 from .directory import Decision, Directory
-from .placement import Policy, fewest_bytes
+from .settings import Settings
 
-__all__ = ["Manager", "Settings"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How this cluster keeps files: clients and servers ask the manager for it."""
-
-    policy: Policy = fewest_bytes
-    policy_name: str = "fewest-bytes"
-    replicas: int = 2
-    replication: str = "after"
-    acknowledge: str = "all"
-
-    def __post_init__(self) -> None:
-        if self.replicas < 1:
-            raise UsageError(f"replicas={self.replicas}: a file needs at least one copy")
-        for value, known, what in (
-            (self.replication, REPLICATION, "replication"),
-            (self.acknowledge, ACKNOWLEDGE, "acknowledge"),
-        ):
-            if value not in known:
-                raise UsageError(f"{what}={value!r} is not known: choose {' or '.join(known)}")
+__all__ = ["Manager"]
 
 
 _EPOCH_BITS = 32  # versions in one life of the manager: four billion, and two million lives fit a JSON number

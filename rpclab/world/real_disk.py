@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import mmap
 import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import DiskFull, FolderNotUsable, NameRefused, NoSuchFile, StorageError, SyncFailed
+from ..errors import DiskFull, FolderNotUsable, NoSuchFile, SyncFailed
 from .base import Buffer, Closeable
+from .real_errors import FULL, system_errors
+from .real_log import RealLog
 
 __all__ = ["RealDisk"]
 
 _IOV_MAX = 512
-_LOG_WINDOW_BYTES = 1 << 20  # a mapped log grows by this much: room for some 7,000 events
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if os.name == "posix" else (errno.ENOSPC,)
 
 
 def _sync(fd: int) -> None:
@@ -28,40 +27,20 @@ def _sync(fd: int) -> None:
         import fcntl
 
         with contextlib.suppress(OSError):  # not every file system there has it
-            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            fcntl.fcntl(fd, fcntl.FFULLFSYNC)
             return
     os.fsync(fd)
-
-
-@contextlib.contextmanager
-def _errors(path: str, doing: str) -> Iterator[None]:
-    """Turn the system's errors into ours, with the path and what was being done to it."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise NoSuchFile(f"cannot {doing} {path}: there is no such file or folder") from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in _FULL:
-            raise DiskFull(f"cannot {doing} {path}: the disk is full ({reason})") from None
-        if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ):
-            raise NameRefused(f"cannot {doing} {path}: this disk does not take the name ({reason})") from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-            raise FolderNotUsable(
-                f"cannot {doing} {path}: {reason}. Check that the folder exists and may be written"
-            ) from None
-        raise StorageError(f"cannot {doing} {path}: {reason}") from None
 
 
 class RealWriter:
     def __init__(self, path: str, flags: int) -> None:
         self._path = path
-        with _errors(path, "create"):
+        with system_errors(path, "create"):
             self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o644)
         self._usable = True
 
     def write(self, buffers: Sequence[Buffer]) -> None:
-        with _errors(self._path, "write"):
+        with system_errors(self._path, "write"):
             if len(buffers) == 1 or not hasattr(os, "writev"):
                 for buffer in buffers:
                     self._write_one(memoryview(buffer))
@@ -89,14 +68,14 @@ class RealWriter:
             _sync(self._fd)
         except OSError as error:
             self._usable = False  # the kernel has forgotten what it could not write: a second sync would lie
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise DiskFull(f"cannot sync {self._path}: the disk is full") from None
             raise SyncFailed(f"{self._path} did not reach the disk: {error.strerror}") from None
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            with _errors(self._path, "close"):
+            with system_errors(self._path, "close"):
                 os.close(fd)
 
 
@@ -108,7 +87,7 @@ def _open_at_once(path: str, flags: int) -> int:
 class RealReader:
     def __init__(self, path: str) -> None:
         self._path = path
-        with _errors(path, "read"):
+        with system_errors(path, "read"):
             self._file = open(path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115 - closed by close()
             if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
                 self._file.close()
@@ -121,7 +100,7 @@ class RealReader:
         return state.st_size, state.st_mtime_ns
 
     def read_into(self, view: memoryview) -> int:
-        with _errors(self._path, "read"):
+        with system_errors(self._path, "read"):
             return self._file.readinto(view) or 0
 
     def changed(self) -> bool:
@@ -129,80 +108,6 @@ class RealReader:
 
     def close(self) -> None:
         self._file.close()
-
-
-class RealLog:
-    """Lines copied into a mapped file: no system call an event, and what was copied is the kernel's when the process is killed.
-
-    The file is filled with zeros ahead of the lines (a hole would make the process die when the disk is full), and cut to
-    its lines at the end; a reader stops at the first zero. A full disk ends the log, never the node.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        whole, last = _whole_lines(path)
-        self.last_line = last
-        with _errors(path, "write"):
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
-            os.ftruncate(self._fd, whole)
-        self._size = whole
-        self._map: mmap.mmap | None = None
-        self._window = self._end = 0
-        self._grow(1)
-
-    def append(self, line: bytes) -> None:
-        if self._map is None:
-            return
-        start = self._size - self._window
-        if start + len(line) > self._end:
-            self._grow(len(line))
-            if self._map is None:
-                return
-            start = self._size - self._window
-        self._map[start : start + len(line)] = line
-        self._size += len(line)
-
-    def _grow(self, needed: int) -> None:
-        if self._map is not None:
-            self._map.close()
-        self._window = self._size - self._size % mmap.ALLOCATIONGRANULARITY
-        length = self._size - self._window + max(needed, _LOG_WINDOW_BYTES)
-        try:
-            filled = os.fstat(self._fd).st_size
-            os.lseek(self._fd, filled, os.SEEK_SET)
-            missing = self._window + length - filled
-            while missing > 0:
-                missing -= os.write(self._fd, bytes(min(missing, _LOG_WINDOW_BYTES)))
-            self._map = mmap.mmap(self._fd, length, offset=self._window)
-            self._end = length
-        except (OSError, ValueError) as error:
-            self._map = None
-            with contextlib.suppress(OSError, ValueError):  # standard error may be a file on the same disk
-                print(f"the event log {self._path} ends here: {error}", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd < 0:
-            return
-        if self._map is not None:
-            self._map.close()
-            self._map = None
-        with contextlib.suppress(OSError):
-            os.ftruncate(fd, self._size)
-        os.close(fd)
-
-
-def _whole_lines(path: str) -> tuple[int, bytes]:
-    """How many bytes of whole lines a log holds, and its last line."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except FileNotFoundError:
-        return 0, b""
-    zero = data.find(b"\0")
-    end = data.rfind(b"\n", 0, len(data) if zero < 0 else zero) + 1
-    start = data.rfind(b"\n", 0, max(0, end - 1)) + 1
-    return end, data[start:end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +121,7 @@ class RealLock:
     """An advisory lock on an open file: the system lets go of it when the process ends, however it ends."""
 
     def __init__(self, path: str) -> None:
-        with _errors(path, "lock"):
+        with system_errors(path, "lock"):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             if sys.platform == "win32":
@@ -254,7 +159,7 @@ class RealDisk:
 
     def rename(self, old: str, new: str) -> None:
         tries = 1 if os.name == "posix" else 40
-        with _errors(new, "rename to"):
+        with system_errors(new, "rename to"):
             for left in reversed(range(tries)):
                 try:
                     return os.replace(old, new)
@@ -264,7 +169,7 @@ class RealDisk:
                     time.sleep(0.05)
 
     def remove(self, path: str) -> None:
-        with _errors(path, "remove"):
+        with system_errors(path, "remove"):
             if os.path.isdir(path) and not os.path.islink(path):
                 os.rmdir(path)
             else:
@@ -275,7 +180,7 @@ class RealDisk:
         while folder and not os.path.exists(folder):
             missing.append(folder)
             folder = os.path.dirname(folder)
-        with _errors(path, "make the folder"):
+        with system_errors(path, "make the folder"):
             for part in reversed(missing):
                 with contextlib.suppress(FileExistsError):  # another task was first
                     os.mkdir(part)
@@ -286,7 +191,7 @@ class RealDisk:
     def sync_folder(self, path: str) -> None:
         if os.name != "posix":
             return  # Windows has no such call; NTFS keeps names in its own journal
-        with _errors(path, "sync the folder"):
+        with system_errors(path, "sync the folder"):
             fd = os.open(path, os.O_RDONLY)
         try:
             _sync(fd)
@@ -298,7 +203,7 @@ class RealDisk:
 
     def list(self, path: str) -> Sequence[RealEntry]:
         try:
-            with _errors(path, "list"), os.scandir(path) as entries:
+            with system_errors(path, "list"), os.scandir(path) as entries:
                 found = [_entry(entry) for entry in entries if _is_plain(entry)]
         except NoSuchFile:
             return []
@@ -309,7 +214,7 @@ class RealDisk:
 
     def free_bytes(self, path: str) -> int:
         try:
-            with _errors(path, "ask for the free space of"):
+            with system_errors(path, "ask for the free space of"):
                 return _free_bytes(path)
         except NoSuchFile:
             raise _folder_gone(path) from None

@@ -330,7 +330,7 @@ def test_a_folder_that_cannot_be_written_is_told(
     (tmp_path / "data/servers/server2").write_text("a file in the way")
     with pytest.raises(RpclabError, match=r"server2 ended with exit status 1.*\n.*FolderNotUsable"):
         start_cluster(data=tmp_path / "data")
-    with pytest.raises(RpclabError, match="server2.*choose another data folder"):
+    with pytest.raises(RpclabError, match=r"server2.*choose another data folder"):
         start_cluster(data=tmp_path / "data/servers/server2")
 
 

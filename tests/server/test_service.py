@@ -10,7 +10,8 @@ import pytest
 from rpclab.client.session import Client
 from rpclab.config import Address, Limits
 from rpclab.errors import ConnectionLost, NoSuchFile, StorageError, SyncFailed
-from rpclab.manager.service import Manager, Settings
+from rpclab.manager.service import Manager
+from rpclab.manager.settings import Settings
 from rpclab.records import FileRecord
 from rpclab.rpc.handshake import Identity
 from rpclab.rpc.opening import open_connection

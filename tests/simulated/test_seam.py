@@ -17,7 +17,8 @@ import pytest
 
 from rpclab.client.session import Client
 from rpclab.config import Limits
-from rpclab.manager.service import Manager, Settings
+from rpclab.manager.service import Manager
+from rpclab.manager.settings import Settings
 from rpclab.records import Receipt
 from rpclab.rpc.handshake import Identity, Role
 from rpclab.server.service import Server
