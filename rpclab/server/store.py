@@ -6,29 +6,28 @@
     lock                      held while a server uses the folder
 
 To store: write a new file in Incoming, check length and digest, sync it, note it in the journal and sync that, rename it over its
-name, sync the folder. Only then is it acknowledged. At the start the journal is read: what it says is stored but still waits
-in Incoming is renamed now, everything else in Incoming is removed, files that somebody put into Backups by hand are taken in.
+name, sync the folder. Only then is it acknowledged. What is done at the start, after whatever happened before, is in recovery.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from blake3 import blake3
 from msgspec.structs import replace
 
 from ..errors import DigestMismatch, DiskFull, NoSuchFile, QuotaExceeded, RpclabError, StorageError
 from ..names import check_client, check_name
 from ..records import FileRecord, file_key
-from ..world.base import Reader, World, walk
+from ..world.base import Reader, World
+from .folder import Folder, digest
 from .index import Index
 from .journal import Entry, Journal
+from .recovery import Recovery
 
 __all__ = ["Incoming", "Store"]
 
 _SPARE_BYTES = 1 << 20  # left free on the disk for the journal and the event log
-_READ_BYTES = 1 << 20
 
 
 class Store:
@@ -50,11 +49,10 @@ class Store:
         self._journal = Journal(world, folder)
         self._arriving = 0  # bytes announced and not yet stored
         self._report = 0
-        self._disk.make_folder(f"{folder}/Backups")
-        self._disk.make_folder(f"{folder}/Incoming")
+        self.place = Folder(world.disk, folder)
         self._held = self._disk.lock(f"{folder}/lock")
         try:
-            self._recover()
+            Recovery(self.place, self._journal, self._index, say).run()
         except BaseException:
             self.close()
             raise
@@ -86,13 +84,13 @@ class Store:
         """A stored file, and a reader of just those contents, whatever replaces them meanwhile."""
         with self._lock:
             file = self._index.get(client, name)
-            return file, self._disk.open(self._path(file))
+            return file, self._disk.open(self.place.path_of(file))
 
     def verify(self, client: str, name: str) -> tuple[FileRecord, str]:
         """Read a stored file and return its record and the digest that its contents have now."""
         file, reader = self.open(client, name)
         try:
-            return file, _digest(reader)
+            return file, digest(reader)
         finally:
             reader.close()
 
@@ -156,29 +154,17 @@ class Store:
 
     def _place(self, file: FileRecord, incoming: str, old: FileRecord | None) -> None:
         """Note the file in the journal, then let it take its name; when that fails, note that it has not."""
-        path = self._path(file)
+        path = self.place.path_of(file)
         folder = path.rpartition("/")[0]
         self._disk.make_folder(folder)
         try:
             self._journal.append(Entry(file, incoming))
-            self._rename(incoming, path)
+            self.place.give_name(incoming, path)
         except RpclabError:
             self._journal.append(Entry(old) if old else Entry(file, void=True))
             raise
         self._index.put(file)
         self._disk.sync_folder(folder)
-
-    def _rename(self, incoming: str, path: str) -> None:
-        """Rename a file over its name; an empty folder, left there when its removal failed, makes way."""
-        source = f"{self.folder}/Incoming/{incoming}"
-        try:
-            self._disk.rename(source, path)
-        except StorageError:
-            folder, _, name = path.rpartition("/")
-            if not any(entry.is_folder and entry.name == name for entry in self._disk.list(folder)):
-                raise
-            self._disk.remove(path)
-            self._disk.rename(source, path)
 
     def delete(self, client: str, name: str, version: int = 0) -> tuple[FileRecord, FileRecord | None]:
         """Remove a file for good: returns its tombstone, and the file if there was one.
@@ -196,23 +182,13 @@ class Store:
             self._journal.append(Entry(tombstone, removed=file))
             self._index.put(tombstone)
             if file is not None:
-                path = self._path(file)
-                self.forget(path)
+                path = self.place.path_of(file)
+                self.place.forget(path)
                 self._index.drop(client, name)
-                self._tidy(path.rpartition("/")[0])
+                self.place.tidy(path.rpartition("/")[0])
                 with suppress(StorageError):  # done: what is put there by hand from now on stays
                     self._journal.append(Entry(tombstone))
             return tombstone, file
-
-    def _tidy(self, folder: str) -> None:
-        """Make a removal in a folder durable, and remove the folder, and those above it, once nothing is in them."""
-        while folder != f"{self.folder}/Backups" and not self._disk.list(folder):
-            try:
-                self.forget(folder)
-            except StorageError:
-                break  # a person has put something there that is no file of ours, such as a link
-            folder = folder.rpartition("/")[0]
-        self._disk.sync_folder(folder)
 
     # ---- the epoch
 
@@ -235,7 +211,7 @@ class Store:
         with self._lock:
             if epoch > self.epoch:
                 fresh = f"{self.folder}/epoch.new"
-                self.forget(fresh)
+                self.place.forget(fresh)
                 writer = self._disk.create(fresh)
                 try:
                     writer.write([str(epoch).encode()])
@@ -250,109 +226,6 @@ class Store:
             self._journal.close()
             self._held.close()
 
-    # ---- starting
-
-    def _recover(self) -> None:
-        history: dict[tuple[str, str], list[Entry]] = {}
-        entries = self._journal.read()
-        for entry in entries:
-            history.setdefault((entry.file.client, entry.file.name), []).append(entry)
-        waiting = {entry.name for entry in self._disk.list(f"{self.folder}/Incoming")}
-        lying = dict(walk(self._disk, f"{self.folder}/Backups"))
-        for noted in history.values():
-            self._finish(noted[-1], waiting, lying)
-            self._remember_tombstone(noted)
-        for name in sorted(waiting):
-            self.forget(f"{self.folder}/Incoming/{name}")
-        finished = any(noted[-1].removed is not None for noted in history.values())  # to be noted: never do it again
-        changed, disowned = self._match_disk(history)
-        if changed or finished or self._journal.damaged or len(entries) > 2 * len(self._index) + 64:
-            self._journal.rewrite([*self._index, *disowned, *self._index.tombstones()])
-
-    def _finish(self, entry: Entry, waiting: set[str], lying: Mapping[str, int]) -> None:
-        """Do what the journal says was begun: the last rename or removal of one file."""
-        path = self._path(entry.file)
-        if entry.removed is not None:
-            size = lying.get(file_key(entry.file.client, entry.file.name))
-            if (
-                size == entry.removed.size and self._digest_of(path) == entry.removed.digest
-            ):  # else put there by hand since
-                self.forget(path)
-        elif entry.incoming in waiting:
-            waiting.remove(entry.incoming)
-            folder = path.rpartition("/")[0]
-            self._disk.make_folder(folder)
-            self._rename(entry.incoming, path)
-            self._disk.sync_folder(folder)
-
-    def _match_disk(self, history: dict[tuple[str, str], list[Entry]]) -> tuple[bool, list[FileRecord]]:
-        """Fill the index with what lies on the disk. Returns whether the journal said otherwise, and what it says of files
-        that somebody changed: it must go on saying so, or they would be taken in as new at the next start."""
-        changed = False
-        disowned: list[FileRecord] = []
-        for path, size in walk(self._disk, f"{self.folder}/Backups"):
-            client, _, name = path.partition("/")
-            if not name:
-                continue  # a file beside the clients' folders is none of ours
-            noted = _stored_last(history.pop((client, name), []))
-            file = self._recognise(client, name, size, noted)
-            changed |= not noted or file is not noted[-1]
-            if file is not None:
-                self._index.put(file)
-            elif noted:
-                disowned.append(noted[-1])
-        missing = [entries[-1].file for entries in history.values() if entries[-1].stored]
-        for file in missing:
-            self._say(f"{file_key(file.client, file.name)} should be stored here but is gone from the disk")
-        return changed or bool(missing), disowned
-
-    def _recognise(self, client: str, name: str, size: int, noted: list[FileRecord]) -> FileRecord | None:
-        """Which of the versions in the journal this file is: by its size, and by its digest where that leaves a doubt."""
-        path = f"{self.folder}/Backups/{client}/{name}"
-        fitting = [file for file in noted if file.size == size]
-        if len({file.digest for file in fitting}) == 1 and fitting[-1] is noted[-1]:
-            return fitting[-1]
-        try:
-            check_client(client), check_name(name)
-            self._index.find(client, name)
-            digest = self._digest_of(path)
-        except RpclabError as error:
-            self._say(f"left alone: {path}: {error}")
-            return None
-        for file in reversed(fitting):
-            if file.digest == digest:
-                return file
-        if noted and not self._journal.damaged:  # a damaged line may have been this very version's
-            self._say(
-                f"{path} is none of the versions that were stored: somebody changed it, it no longer counts as a copy"
-            )
-            return None
-        self._say(f"found and taken in: {path}")
-        before = [*noted, *filter(None, [self._index.newest(client, name)])]
-        return FileRecord(client, name, size, digest, 1 + max((file.version for file in before), default=0))
-
-    def _remember_tombstone(self, noted: Sequence[Entry]) -> None:
-        tombstones = [entry.file for entry in noted if entry.file.deleted]
-        if tombstones:
-            self._index.put(max(tombstones, key=lambda file: file.version))
-
-    def _digest_of(self, path: str) -> str:
-        reader = self._disk.open(path)
-        try:
-            return _digest(reader)
-        finally:
-            reader.close()
-
-    def forget(self, path: str) -> None:
-        """Remove a file if it is there."""
-        try:
-            self._disk.remove(path)
-        except NoSuchFile:
-            return  # gone already: that is what was wanted
-
-    def _path(self, file: FileRecord) -> str:
-        return f"{self.folder}/Backups/{file.client}/{file.name}"
-
 
 class Incoming:
     """A file that is arriving: write its pieces, then `commit`, or `discard` it. Nothing of it shows before."""
@@ -362,7 +235,7 @@ class Incoming:
         self.client, self.name, self.size, self.version = client, name, size, version
         self._store, self._disk = store, world.disk
         self._temporary = world.nonce(8).hex()
-        self._path = f"{store.folder}/Incoming/{self._temporary}"
+        self._path = store.place.waiting(self._temporary)
         self._writer = self._disk.create(self._path)
         self._written = 0
         self._open = True
@@ -397,18 +270,4 @@ class Incoming:
             self._open = False
             self._writer.close()
             self._store.arrived(self._kept)
-            self._store.forget(self._path)
-
-
-def _stored_last(entries: Sequence[Entry]) -> list[FileRecord]:
-    """The versions that the journal notes since the file was last deleted."""
-    deleted = max((place for place, entry in enumerate(entries) if entry.file.deleted), default=-1)
-    return [entry.file for entry in entries[deleted + 1 :] if entry.stored]
-
-
-def _digest(reader: Reader) -> str:
-    hasher, buffer = blake3(), bytearray(_READ_BYTES)
-    view = memoryview(buffer)
-    while count := reader.read_into(view):
-        hasher.update(view[:count])
-    return hasher.hexdigest()
+            self._store.place.forget(self._path)
