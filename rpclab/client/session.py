@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..config import Address, Limits
-from ..errors import RpclabError, StorageError, UsageError
+from ..errors import ConnectFailed, RpclabError, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import Deletion, Location, Receipt, Restored, ServerRecord, file_key
 from ..rpc.connection import Connection
@@ -151,20 +151,28 @@ class Client:
         return verdicts
 
     def delete(self, name: str) -> list[str]:
-        """Remove a file from every server that holds it, whatever version; returns their nodes. Errors: NoSuchFile;
-        StorageError when a copy could not be removed (the others are)."""
+        """Remove a file from every server that holds it, whatever version; returns their nodes.
+
+        A copy on a server that is away no longer counts when it comes back. Errors: NoSuchFile; StorageError when a copy
+        could not be removed (the others are), or no server could be told.
+        """
         name = check_name(name)
         deletion = self._manager.call("prepareDelete", self.name, name, returns=Deletion)
-        removed, problems = [], []
+        removed: list[str] = []
+        told, away, problems = 0, [], []
         for server in deletion.servers:  # also those without a copy: they will know that older ones do not count
-            pool = self._servers.to(server.address)
             try:
-                if pool.call("deleteFile", name, self.name, deletion.version) is not None:
-                    removed.append(server.node)
+                answer = self._servers.to(server.address).call("deleteFile", name, self.name, deletion.version)
+            except ConnectFailed as error:
+                away.append(f"{server.node}: {error.message}")
             except RpclabError as error:
                 problems.append(f"{server.node}: {error.message}")
-        if problems:
-            raise StorageError(f"not every copy of {file_key(self.name, name)} could be deleted: {'; '.join(problems)}")
+            else:
+                told += 1
+                removed += [server.node] if answer is not None else []
+        if problems or not told:
+            reasons = "; ".join([*problems, *away])
+            raise StorageError(f"not every copy of {file_key(self.name, name)} could be deleted: {reasons}")
         return removed
 
     # ---- restoring
