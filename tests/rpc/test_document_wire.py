@@ -315,7 +315,7 @@ def test_what_we_added_is_not_on_the_documents_wire(cluster: LocalCluster, raw: 
         b'["string","hi",{}]',
         b'["string",["hi"],5]',
         b"[NaN]",
-        b"[" * 50_000,
+        b"[" * 5_000,  # more could arrive in two receives, and so be two requests
         b"[\xff",
     ],
 )
