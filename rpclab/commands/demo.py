@@ -15,13 +15,12 @@ import click
 from ..cluster.local import LocalCluster
 from ..cluster.remote_client import RemoteClient
 from ..config import address_text
-from ..errors import FolderNotUsable, TooFewCopies, UsageError
-from ..records import Receipt
+from ..errors import FolderNotUsable, UsageError
 from ..rpc.files import Progress
 from ..running import data_folder
 from ..study.history import History
 from ..text import bytes_text
-from .outcomes import Outcome, exit_of, for_each, report_problems, stored_row
+from .outcomes import Outcome, backed_up, exit_of, for_each, report_problems, stored_row
 from .output import Exit, Output, counted, json_option
 from .samples import has_files, make_samples
 
@@ -167,23 +166,7 @@ def _wrong(outcomes: list[Outcome]) -> list[Outcome]:
 
 def _back_up(file: _File, progress: Progress) -> Outcome:
     client, name, _ = file
-    state = "stored"
-    try:
-        receipt = client.backup(name, progress=progress)
-    except TooFewCopies as error:
-        assert isinstance(error.receipt, Receipt)
-        receipt, state = error.receipt, "too few copies"
-    stored = receipt.file
-    return Outcome(
-        client=stored.client,
-        name=stored.name,
-        state=state,
-        size=stored.size,
-        digest=stored.digest,
-        servers=receipt.servers,
-        wanted=receipt.wanted,
-        problems=[f"only {receipt.copies} of {receipt.wanted} copies", *receipt.problems] if state != "stored" else [],
-    )
+    return backed_up(lambda: client.backup(name, progress=progress))
 
 
 def _restore(file: _File, folder: pathlib.Path, gone: str | None, progress: Progress) -> Outcome:

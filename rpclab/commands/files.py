@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import click
 
 from ..client.session import Client
-from ..errors import NoSuchFile, TooFewCopies, UsageError
+from ..errors import NoSuchFile, UsageError
 from ..names import fold
-from ..records import Location, Receipt
+from ..records import Location
 from ..rpc.files import Progress
 from ..text import bytes_text
-from .outcomes import Outcome, exit_of, for_each, locate, report_problems
+from .outcomes import Outcome, backed_up, exit_of, for_each, locate, report_problems
 from .output import Exit, Output, json_option
 from .reach import Reach, reach_options
 
@@ -70,30 +70,7 @@ def backup(out: Output, reach: Reach, paths: Sequence[pathlib.Path], client: str
 
 
 def _back_up(session: Client, source: Source, wish: dict[str, Any], progress: Progress) -> Outcome:
-    state = "stored"
-    try:
-        receipt = session.backup(source.path, source.name, **wish, progress=progress)
-    except TooFewCopies as error:
-        assert isinstance(error.receipt, Receipt)
-        receipt, state = error.receipt, "too few copies"
-    file = receipt.file
-    return Outcome(
-        client=file.client,
-        name=file.name,
-        state=state,
-        size=file.size,
-        digest=file.digest,
-        version=file.version,
-        path=source.path,
-        servers=receipt.servers,
-        wanted=receipt.wanted,
-        problems=_reasons(receipt) if state != "stored" else [],
-    )
-
-
-def _reasons(receipt: Receipt) -> list[str]:
-    why = receipt.problems or ["no other server is connected, or has room"]
-    return [f"only {receipt.copies} of {receipt.wanted} copies", *why]
+    return backed_up(lambda: session.backup(source.path, source.name, **wish, progress=progress), source.path)
 
 
 def _backup_row(outcome: Outcome) -> list[str]:

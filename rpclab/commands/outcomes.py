@@ -9,14 +9,14 @@ from typing import TypeVar
 import msgspec
 
 from ..client.session import Client
-from ..errors import NoSuchFile, RpclabError, UsageError
+from ..errors import NoSuchFile, RpclabError, TooFewCopies, UsageError
 from ..names import check_name
-from ..records import Location
+from ..records import Location, Receipt
 from ..rpc.files import Progress
 from ..text import bytes_text
 from .output import Exit, Output, counted, printable
 
-__all__ = ["Interrupted", "Outcome", "exit_of", "for_each", "locate", "report_problems", "stored_row"]
+__all__ = ["Interrupted", "Outcome", "backed_up", "exit_of", "for_each", "locate", "report_problems", "stored_row"]
 
 Item = TypeVar("Item")
 
@@ -39,6 +39,30 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     wanted: int | None = None
     copies: dict[str, bool] | None = None
     problems: list[str] = []
+
+
+def backed_up(back_up: Callable[[], Receipt], path: str | None = None) -> Outcome:
+    """What became of one backup; fewer copies than wanted are told with the reason."""
+    state, problems = "stored", []
+    try:
+        receipt = back_up()
+    except TooFewCopies as error:
+        assert isinstance(error.receipt, Receipt)
+        receipt, state = error.receipt, "too few copies"
+        problems = [f"only {receipt.copies} of {receipt.wanted} copies", *receipt.problems]
+    file = receipt.file
+    return Outcome(
+        client=file.client,
+        name=file.name,
+        state=state,
+        size=file.size,
+        digest=file.digest,
+        version=file.version,
+        path=path,
+        servers=receipt.servers,
+        wanted=receipt.wanted,
+        problems=problems,
+    )
 
 
 def stored_row(outcome: Outcome) -> list[str]:

@@ -35,7 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 @pytest.fixture(autouse=True)
 def nodes_go_on_serving(cluster: LocalCluster, tmp_path: pathlib.Path) -> Iterator[None]:
     """After each test the same processes back a file up and give it back, and none reported a fault of its own."""
-    before = cluster.processes
+    before = cluster.processes()
     yield
     source = tmp_path / "after.txt"
     source.write_bytes(os.urandom(1000))
@@ -43,7 +43,7 @@ def nodes_go_on_serving(cluster: LocalCluster, tmp_path: pathlib.Path) -> Iterat
         assert len(client.backup(source).servers) == 2
         client.restore("after.txt", tmp_path / "restored")
     assert (tmp_path / "restored" / "after.txt").read_bytes() == source.read_bytes()
-    assert cluster.processes == before
+    assert cluster.processes() == before
     for node in ("manager", "server1", "server2"):
         assert "please report" not in cluster.log(node)
         assert "Traceback" not in cluster.log(node)
