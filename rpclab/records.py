@@ -24,10 +24,12 @@ __all__ = [
 Item = TypeVar("Item")
 
 
-class FileRecord(msgspec.Struct, frozen=True):
-    """One stored file, as the server that holds it reports it. `digest` is BLAKE3, 64 hexadecimal digits.
+class FileRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version of a file, as the server that holds it reports it. `digest` is BLAKE3, 64 hexadecimal digits.
 
-    With `deleted` it is a tombstone: every version up to this one is gone, wherever an old copy may still lie.
+    `wanted` is how many copies its owner wants (0: the cluster's number), `saved` when it was backed up, in seconds since 1970
+    by its client's clock: for people only. With `deleted` it is a tombstone: every version up to this one is gone, wherever an
+    old copy may still lie, and later ones are not.
     """
 
     client: str
@@ -36,6 +38,8 @@ class FileRecord(msgspec.Struct, frozen=True):
     digest: str
     version: int
     deleted: bool = False
+    wanted: int = 0
+    saved: float = 0.0
 
 
 class ServerRecord(msgspec.Struct, frozen=True):
@@ -51,7 +55,8 @@ class ServerRecord(msgspec.Struct, frozen=True):
 
 
 class Placement(msgspec.Struct, frozen=True):
-    """Where a file is to go: the primary first. `upload` names this backup, so that doing it twice is doing it once."""
+    """Where a file is to go: the primary first. `upload` names this backup, so that doing it twice is doing it once; `keep`
+    is how many versions of it, this one among them, a server keeps."""
 
     upload: str
     version: int
@@ -59,6 +64,7 @@ class Placement(msgspec.Struct, frozen=True):
     wanted: int
     replication: str
     acknowledge: str
+    keep: int = 1
 
 
 class Deletion(msgspec.Struct, frozen=True):
@@ -69,7 +75,7 @@ class Deletion(msgspec.Struct, frozen=True):
 
 
 class Location(msgspec.Struct, frozen=True):
-    """Where the newest version of a file lies."""
+    """Where one version of a file lies, the newest unless another was asked for; servers that are suspected come last."""
 
     file: FileRecord
     servers: list[ServerRecord]

@@ -10,17 +10,29 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
     started, stopped                                          detail: role, address, process, wall (seconds since 1970)
     connected, disconnected     peer                          detail: role of the peer
     send, receive               peer message method call bytes [cause]     message: request, reply, error, notification
-    send-data, receive-data     peer bytes file copy          packets of a file; copy: original, replica, restore
-    registered, gone            peer                          manager: a server came, or its connection ended; stored_bytes
-    placed                      file bytes                    manager: policy, servers, decisions, upload, version
+    send-data, receive-data     peer bytes file copy          packets of a file; copy: original, replica, repair, restore
+    registered, gone            peer                          manager: a server came, or is no longer here; stored_bytes, reason
+    suspected, trusted          peer                          manager: a server is silent, or speaks again; silent_s
+    safe-mode                                                 manager: on (True or False), reason
+    placed                      file bytes                    manager: policy, servers, decisions, upload, version, purpose
     reported                    peer                          manager: stored_bytes, report, news
-    stored                      file bytes copy               server: durable under its name; digest, version, stored_bytes
-    deleted                     file bytes                    server: stored_bytes
-    replicated                  peer file bytes               server: the peer has acknowledged its copy; upload, version
-    acknowledged                file bytes                    client: upload, copies, wanted, servers, digest, version
-    restored                    peer file bytes               client: digest, version
+    repairing, repaired         peer file bytes               manager: a copy is to be made at peer, was made; version, source,
+                                                              upload, purpose (repair, balance)
+    stored                      file bytes copy               server: durable; digest, version, stored_bytes, upload,
+                                                              dropped (earlier versions that made way)
+    deleted                     file bytes                    server: version (up to which), removed (versions), stored_bytes
+    dropped                     file bytes                    server: a copy too many; version, stored_bytes, reason
+    quarantined                 file bytes                    server: a damaged copy; version, digest, found, stored_bytes
+    scrubbed                    bytes                         server: a round is over; files, damaged
+    replicated                  peer file bytes copy          server: the peer has acknowledged its copy; upload, version
+    sent                        file bytes                    client: all of a backup is sent, and not yet acknowledged;
+                                                              upload, version, digest
+    acknowledged                file bytes                    client: upload, copies, wanted, pending, servers, digest, version
+    removed                     file                          client: a delete was acknowledged; version (up to which), servers
+    restored                    peer file bytes               client: digest, version, asked (the version asked for, or None)
     refused, failed             peer file                     error, message
     killed, paused, resumed, restarted    peer                cluster: what somebody did to a node
+    damaged                     peer file                     cluster: a bit of a stored copy was flipped
 
 `file` is `client/name`; `peer` a node's name; `bytes` what crossed the wire or lies on the disk.
 """

@@ -13,17 +13,45 @@ __all__ = ["Settings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How this cluster keeps files: clients and servers ask the manager for it."""
+    """How this cluster keeps files: clients and servers ask the manager for it. Times are seconds.
+
+    `keep`: versions of a file that stay. `heartbeat_s`: between a server's signs of life; after two intervals without one it is
+    suspected (chosen only if no other can be), after `dead_s` it is dead and its files are repaired; a manager that has just
+    started repairs nothing before it knows its servers, for at most `safe_s`. Repairs run `repairs` at a time and send at most
+    `repair_bytes_s` together; each server reads its files again at `scrub_bytes_s`, 0 is never.
+    """
 
     policy: Policy = fewest_bytes
     policy_name: str = "fewest-bytes"
     replicas: int = 2
     replication: str = "after"
     acknowledge: str = "all"
+    keep: int = 5
+    heartbeat_s: float = 1.0  # HDFS: 3 s
+    dead_s: float = 10.0  # HDFS: 630 s; see docs/reliability.md
+    safe_s: float = 30.0
+    repair: bool = True
+    repairs: int = 4
+    repair_bytes_s: int = 64 << 20
+    scrub_bytes_s: int = 4 << 20
+
+    @property
+    def suspect_s(self) -> float:
+        """Silence after which a server is suspected: one heartbeat was missed, the next is due."""
+        return 2 * self.heartbeat_s
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
             raise UsageError(f"replicas={self.replicas}: a file needs at least one copy")
+        if self.keep < 1 or self.repairs < 1 or self.repair_bytes_s < 1 or self.scrub_bytes_s < 0 or self.safe_s < 0:
+            raise UsageError(
+                f"keep={self.keep}, repairs={self.repairs}, repair_bytes_s={self.repair_bytes_s}, "
+                f"scrub_bytes_s={self.scrub_bytes_s}, safe_s={self.safe_s}: a cluster cannot have that"
+            )
+        if self.heartbeat_s <= 0 or self.dead_s <= self.suspect_s:
+            raise UsageError(
+                f"heartbeat_s={self.heartbeat_s}, dead_s={self.dead_s}: a server is dead only after more than two heartbeats"
+            )
         for value, known, what in (
             (self.replication, REPLICATION, "replication"),
             (self.acknowledge, ACKNOWLEDGE, "acknowledge"),
