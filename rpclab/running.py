@@ -13,14 +13,17 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from .config import SECRET_BYTES, Address, Limits, address_from_text, is_loopback
+from .config import SECRET_BYTES, Address, Limits, address_from_text
 from .errors import FolderNotUsable, NameRefused, RpclabError, StartFailed, UsageError
 from .names import check_client
 from .rpc.handshake import Identity, Role
 from .trace import Tracer
 from .world.real import RealWorld
+
+if TYPE_CHECKING:
+    from .world.real_tls import Certificates
 
 __all__ = [
     "SECRET_VARIABLE",
@@ -53,8 +56,10 @@ class Running:
 
     def __init__(self, options: argparse.Namespace, node: str, role: Role) -> None:
         self.options = options
-        self.world = RealWorld(options.seed)
         self.identity = Identity(_node_name(node), role, load_secret(options.secret_file))
+        self.world = RealWorld(
+            options.seed, certificates=_certificates(options, node, role), loopback_only=not options.insecure
+        )
         log = self.world.disk.open_log(options.log) if options.log else None
         self.tracer = Tracer(self.world, node, log)
         self.show_messages = not options.quiet
@@ -87,11 +92,6 @@ class Running:
 
     def serve(self, node: Node, address: Address, **facts: object) -> int:
         """Start the node, say that it is ready, run until told to stop, stop it cleanly. Returns the exit status."""
-        if not (self.options.insecure or is_loopback(address)):
-            raise UsageError(
-                f"{address[0]} can be reached from other machines, and what is sent is not encrypted: "
-                "listen on 127.0.0.1, or say --insecure if you trust everybody on this network"
-            )
         stop = self._stop_asked
         for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
             if hasattr(signal, name):
@@ -132,6 +132,18 @@ def _wait_for_end(stop: threading.Event) -> None:
     stop.set()
 
 
+def _certificates(options: argparse.Namespace, node: str, role: Role) -> Certificates | None:
+    if not options.certificates:
+        return None
+    if "document" in (getattr(options, "wire", ""), getattr(options, "manager_wire", "")) or getattr(
+        options, "document_wire", False
+    ):
+        raise UsageError("the description's own wire knows no certificates: leave it, or --certificates, out")
+    from .certificates import certificates_of  # here: most nodes have none, and TLS counts in a node's start
+
+    return certificates_of(options.certificates, node, role)
+
+
 def _node_name(node: str) -> str:
     try:
         return check_client(node)
@@ -164,7 +176,12 @@ def parser(program: str, about: str) -> argparse.ArgumentParser:
     options.add_argument(
         "--secret-file", help=f"the cluster's secret (default: ${SECRET_VARIABLE}, or this user's own)"
     )
-    options.add_argument("--insecure", action="store_true", help="allow addresses that other machines can reach")
+    options.add_argument(
+        "--certificates", metavar="FOLDER", help="speak TLS, with what `rpclab certificates` made in this folder"
+    )
+    options.add_argument(
+        "--insecure", action="store_true", help="allow other machines without certificates: all can be read and changed"
+    )
     options.add_argument("--quiet", action="store_true", help="do not print each message")
     options.add_argument("--log", help="write the event log to this file")
     options.add_argument("--seed", type=int, help="make this part's random choices repeat")

@@ -25,6 +25,19 @@ def world() -> RealWorld:
     return RealWorld(seed=1)
 
 
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder with a cluster's certificates: manager, server1, client1 and mallory, who is a client too."""
+    from rpclab import authority
+
+    folder = tmp_path_factory.mktemp("keys")
+    authority.make_authority(folder)
+    authority.issue(
+        folder, [("manager", "manager"), ("server1", "server"), ("client1", "client"), ("mallory", "client")]
+    )
+    return folder
+
+
 @pytest.fixture
 def start_cluster(tmp_path: pathlib.Path) -> Iterator[Callable[..., LocalCluster]]:
     """Start a small cluster in a folder of its own; it is stopped at the end of the test."""

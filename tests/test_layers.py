@@ -16,12 +16,15 @@ PACKAGE = pathlib.Path(str(importlib.util.find_spec("rpclab") and importlib.util
 
 # The floors of the architecture plan. Where the real layout says more than the plan, it says it here:
 # names, records and text are values like errors and config; running is the edge between the roles and the system, which the three
-# `__main__` use; a cluster reads its own history, so study stands one step below cluster; commands are at the top.
+# `__main__` use, with certificates, which authority makes; a cluster reads its own history, so study stands one step below
+# cluster; commands are at the top.
 FLOORS = {
     "errors": 1, "config": 1, "names": 1, "text": 1, "records": 1,
     "world": 2,
     "trace": 3,
     "rpc": 4,
+    "authority": 4.2,
+    "certificates": 4.4,
     "running": 4.5,
     "manager": 5, "server": 5, "client": 5,
     "study": 5.5,

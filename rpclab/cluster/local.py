@@ -25,7 +25,7 @@ from .process import NodeProcess, identity, wait_until
 from .record import Record, drop_record, owned_by_me, run_folder, save_record, starting, take_over
 from .remote_client import Clients, RemoteClient
 from .sessions import Sessions
-from .settings import Settings
+from .settings import Part, Settings
 from .tables import Receipts, html_table, text_table
 
 __all__ = ["LocalCluster"]
@@ -45,6 +45,7 @@ class LocalCluster:
       first needs another name and another data folder.
     - `quota_bytes`: what each server may store; `seed` makes random placement repeat; `trace=False` writes no event log.
     - `fresh`: delete first what the servers stored in earlier runs.
+    - `tls`: encrypt all that is said, with certificates made for this cluster; `certificates`: with those in this folder.
 
     Running the same line again ends the earlier cluster of that name first. Errors: StartFailed, PortInUse (with the words
     of the part that failed), ClusterRunning (another process runs this one, or it is just being started), UsageError.
@@ -67,6 +68,8 @@ class LocalCluster:
         seed: int | None = None,
         trace: bool = True,
         fresh: bool = False,
+        tls: bool = False,
+        certificates: str | os.PathLike[str] | None = None,
         start_s: float = 20.0,
     ) -> None:
         settings = Settings(
@@ -92,11 +95,10 @@ class LocalCluster:
             if fresh:
                 self._empty_servers(servers)
             events = self.folder / "events" if trace else None
-            self._sessions = Sessions(self._world, load_secret(str(self.secret_file)), events)
-            self._nodes = {
-                part.node: NodeProcess(part, self.folder, self.secret_file, events)
-                for part in settings.parts(self.folder, self.data)
-            }
+            parts = list(settings.parts(self.folder, self.data))
+            self.certificates = self._prepare_certificates(parts, tls, certificates)
+            self._sessions = Sessions(self._world, load_secret(str(self.secret_file)), events, self.certificates)
+            self._nodes = {part.node: NodeProcess(part, self.folder, self.secret_file, events) for part in parts}
             self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
             self._start(time.monotonic() + start_s)
 
@@ -107,6 +109,25 @@ class LocalCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.secret_file = pathlib.Path(new_secret(self.folder / "secret"))
         (self.folder / "events").mkdir()
+
+    def _prepare_certificates(
+        self, parts: list[Part], tls: bool, given: str | os.PathLike[str] | None
+    ) -> pathlib.Path | None:
+        """See that every part has its certificate, and tell it so. Errors: UsageError."""
+        if not tls and given is None:
+            return None
+        if self.settings["document_wire"]:
+            raise UsageError("the description's own wire knows no certificates: choose document_wire or tls")
+        from ..certificates import authority, made_if_missing  # here: TLS takes a moment to load
+
+        folder = self.folder / "certificates" if given is None else pathlib.Path(given).expanduser().absolute()
+        if given is None:
+            authority().make_authority(folder)
+        for part in parts:
+            made_if_missing(folder, part.node, part.role)
+            part.options.extend(["--certificates", str(folder)])
+        self.settings["tls"] = True
+        return folder
 
     def _empty_servers(self, count: int) -> None:
         """Delete what the servers stored before; raises FolderNotUsable if one of the folders is in use."""
@@ -152,7 +173,8 @@ class LocalCluster:
 
     def _save(self) -> None:
         running = {name: identity(node.pid) for name, node in self._nodes.items() if node.alive and node.pid}
-        save_record(self.folder, Record(owned_by_me(), running, self.addresses, self.settings))
+        folder = None if self.certificates is None else str(self.certificates)
+        save_record(self.folder, Record(owned_by_me(), running, self.addresses, self.settings, folder))
 
     # ---- what there is
 

@@ -41,6 +41,7 @@ class Record(msgspec.Struct):
     processes: dict[str, dict[str, float]] = {}
     addresses: dict[str, Address] = {}
     settings: dict[str, str | int | bool | None] = {}
+    certificates: str | None = None  # their folder, in a cluster that speaks TLS
 
 
 def run_folder(data: str | os.PathLike[str] | None, name: str) -> pathlib.Path:

@@ -22,20 +22,26 @@ __all__ = ["Sessions"]
 class Sessions:
     """Opens clients and control connections, remembers them, and closes them all at the end."""
 
-    def __init__(self, world: RealWorld, secret: bytes, events: pathlib.Path | None) -> None:
-        self._world, self._secret, self._events = world, secret, events
+    def __init__(
+        self, world: RealWorld, secret: bytes, events: pathlib.Path | None, certificates: pathlib.Path | None = None
+    ) -> None:
+        self._world, self._secret, self._events, self._certificates = world, secret, events, certificates
         self._lock = threading.Lock()  # guards what follows
         self._tracers: dict[str, Tracer] = {}
         self._clients: list[Client | DocumentClient] = []
         self._pools: dict[str, Pool] = {}
+        self._worlds: dict[str, RealWorld] = {}
 
     def client(self, name: str, manager: Address, wire: str) -> Client | DocumentClient:
         """A client in this process, traced under its name. Errors: UsageError, CommunicationError."""
         client: Client | DocumentClient
         if wire == "document":
+            if self._certificates is not None:
+                raise UsageError("the description's own wire knows no certificates, and this cluster asks for them")
             client = DocumentClient(self._world, name, manager, tracer=self.tracer(name))
         elif wire == "rpclab":
-            client = Client(self._world, Identity(name, "client", self._secret), manager, tracer=self.tracer(name))
+            identity = Identity(name, "client", self._secret)
+            client = Client(self._world_of(name), identity, manager, tracer=self.tracer(name))
         else:
             raise UsageError(f"wire={wire!r} is not known: choose 'rpclab' or 'document'")
         with self._lock:
@@ -44,7 +50,19 @@ class Sessions:
 
     def looking(self, manager: Address) -> Client:
         """A client that is not traced: looking must not change the picture. Its caller closes it."""
-        return Client(self._world, Identity("looking", "client", self._secret), manager)
+        return Client(self._world_of("looking"), Identity("looking", "client", self._secret), manager)
+
+    def _world_of(self, name: str) -> RealWorld:
+        """The world of one of our names: with certificates each has its own, which shows this name's. Errors: UsageError."""
+        if self._certificates is None:
+            return self._world
+        from ..certificates import made_if_missing  # here: TLS takes a moment to load
+
+        with self._lock:
+            if name not in self._worlds:
+                files = made_if_missing(self._certificates, name, "client")
+                self._worlds[name] = RealWorld(certificates=files)
+            return self._worlds[name]
 
     def control(self, node: str, address: Address) -> Pool:
         """Connections to a part, for what the notebook tells it; these calls are not traced."""
@@ -52,7 +70,7 @@ class Sessions:
         def connect() -> Connection:
             tracer = Tracer(self._world, "control")
             return open_connection(
-                self._world,
+                self._world_of("control"),
                 address,
                 Identity("control", "client", self._secret),
                 tracer,

@@ -17,6 +17,7 @@ from typing import Any
 from ..config import ACKNOWLEDGE, MANAGER_PORT, REPLICATION
 from ..errors import UsageError
 from ..manager.placement import POLICIES
+from ..rpc.handshake import Role
 
 __all__ = ["Part", "Settings"]
 
@@ -26,7 +27,7 @@ class Part:
     """One part of a cluster: its name, its role, its options, and the port it is to have (0: a free one)."""
 
     node: str
-    role: str
+    role: Role
     options: list[str]
     port: int
 

@@ -45,6 +45,8 @@ _KEEPER = "rpclab.commands.keeper"
 @click.option("--quota-bytes", type=click.IntRange(0), help="what each server may store [what its disk holds]")
 @click.option("--document-wire", is_flag=True, help="also serve programs of the description's own wire")
 @click.option("--ports", type=click.Choice(["default", "free"]), default="default", help="65432 and up, or free ones")
+@click.option("--tls", is_flag=True, help="encrypt all that is said, with certificates made for this cluster")
+@click.option("--certificates", metavar="FOLDER", help="encrypt, with certificates that lie there")
 @cluster_options
 @json_option
 def up(out: Output, reach: Reach, **settings: Any) -> int:

@@ -13,6 +13,7 @@ import click
 
 from .. import __version__
 from ..errors import RpclabError
+from .certificates import certificates
 from .cluster import down, status, up
 from .demo import demo
 from .files import backup, restore
@@ -51,7 +52,7 @@ def program() -> None:
     return
 
 
-for command in (demo, up, status, down, backup, restore, ls, verify, rm):
+for command in (demo, up, status, down, backup, restore, ls, verify, rm, certificates):
     program.add_command(command)
 
 

@@ -8,7 +8,7 @@ import os
 import pathlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from ..running import data_folder, load_secret
 from ..trace import Tracer
 from ..world.real import RealWorld
 
+if TYPE_CHECKING:
+    from ..world.real_tls import Certificates
+
 __all__ = ["Reach", "cluster_options", "reach_options", "refuse_shared_data"]
 
 
@@ -33,6 +36,8 @@ class Reach:
     name: str
     manager: str | None = None
     secret_file: str | None = None
+    certificates: str | None = None
+    insecure: bool = False
 
     @property
     def folder(self) -> pathlib.Path:
@@ -78,7 +83,8 @@ class Reach:
         With `traced` it writes an event log of its own into the cluster's, so that its bytes are in the pictures.
         """
         client = _checked(client, "client")
-        world, address, secret = RealWorld(), self.address(), self.secret()
+        address, secret = self.address(), self.secret()
+        world = RealWorld(certificates=self._certificates(client), loopback_only=not self.insecure)
         tracer = self._tracer(world, client) if traced else Tracer(world, client)
         session = Client(world, Identity(client, "client", secret), address, tracer=tracer, limits=limits)
         try:
@@ -88,6 +94,17 @@ class Reach:
         finally:
             tracer.event("stopped")
             tracer.close()
+
+    def _certificates(self, client: str) -> Certificates | None:
+        """The client's certificate, where the cluster speaks TLS; made now if its authority's key is here. Errors: UsageError."""
+        folder = self.certificates
+        if folder is None and self.manager is None:
+            folder = self.record().certificates
+        if folder is None:
+            return None
+        from ..certificates import made_if_missing  # here: TLS takes a moment to load
+
+        return made_if_missing(folder, client, "client")
 
     def _tracer(self, world: RealWorld, client: str) -> Tracer:
         """A node of its own: a process of the same client may run and write its log."""
@@ -124,15 +141,26 @@ def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def reach_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--data`, `--name`, `--manager` and `--secret-file`; the command is given a `Reach` as `reach`."""
+    """Adds `--data`, `--name` and what says how to reach a manager; the command is given a `Reach` as `reach`."""
 
     @click.option("--manager", metavar="HOST:PORT", help="the manager's address, instead of --data and --name")
     @click.option(
         "--secret-file", metavar="FILE", help="the cluster's secret [the cluster's own, or yours with --manager]"
     )
+    @click.option("--certificates", metavar="FOLDER", help="speak TLS, with the certificates in it [the cluster's own]")
+    @click.option("--insecure", is_flag=True, help="go to other machines without certificates: all can be read")
     @functools.wraps(function)
-    def command(*args: Any, reach: Reach, manager: str | None, secret_file: str | None, **options: Any) -> Any:
-        return function(*args, reach=Reach(reach.data, reach.name, manager, secret_file), **options)
+    def command(
+        *args: Any,
+        reach: Reach,
+        manager: str | None,
+        secret_file: str | None,
+        certificates: str | None,
+        insecure: bool,
+        **options: Any,
+    ) -> Any:
+        chosen = Reach(reach.data, reach.name, manager, secret_file, certificates, insecure)
+        return function(*args, reach=chosen, **options)
 
     return cluster_options(command)
 

@@ -22,7 +22,7 @@ import msgspec
 from ..config import PROTOCOL_VERSION
 from ..errors import HandshakeError
 
-__all__ = ["Hello", "Identity", "Peer", "Proven", "check_peer", "check_proof", "prove"]
+__all__ = ["Hello", "Identity", "Peer", "Proven", "check_certificate", "check_peer", "check_proof", "prove"]
 
 Role = Literal["manager", "server", "client"]
 Side = Literal["initiator", "responder"]
@@ -95,3 +95,10 @@ def check_peer(own: Hello, peer: Hello, expected: tuple[str, ...]) -> None:
         raise HandshakeError("the peer sent our own challenge back")
     if peer.role not in expected:
         raise HandshakeError(f"{peer.node} is a {peer.role}, expected was a {' or a '.join(expected)}")
+
+
+def check_certificate(certified: frozenset[str] | None, peer: Hello) -> None:
+    """Raise HandshakeError unless the peer's certificate, where there are certificates, is that of its name and role."""
+    if certified is not None and f"{peer.role}/{peer.node}" not in certified:
+        proved = " and ".join(sorted(certified)) or "nobody"
+        raise HandshakeError(f"the peer says it is {peer.role}/{peer.node}, its certificate is that of {proved}")

@@ -41,6 +41,7 @@ def open_connection(
         mine = handshake.hello(identity, world.nonce(handshake.NONCE_BYTES))
         answer = _handshake_step(channel, 1, "hello", mine, Proven, deadline)
         handshake.check_peer(mine, answer.hello, expected)
+        handshake.check_certificate(stream.certified, answer.hello)
         handshake.check_proof(answer.proof, identity.secret, "responder", mine, answer.hello)
         proof = handshake.prove(identity.secret, "initiator", mine, answer.hello)
         _handshake_step(channel, 2, "prove", {"proof": proof}, bool, deadline)
@@ -93,6 +94,7 @@ def accept_connection(
     own = handshake.hello(identity, world.nonce(handshake.NONCE_BYTES))
     try:
         handshake.check_peer(own, theirs, expected)
+        handshake.check_certificate(channel.stream.certified, theirs)
         proof = handshake.prove(identity.secret, "responder", theirs, own)
         _handshake_reply(channel, Success(first.reply_id, msgspec.to_builtins(Proven(own, proof))), deadline)
         second, given = _handshake_request(channel, "prove", _Proof, deadline)

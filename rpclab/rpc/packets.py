@@ -35,6 +35,7 @@ MESSAGE, DATA, END, ABORT = b"MDEA"
 DIGEST_BYTES = 32
 _KINDS = {MESSAGE: "message", DATA: "data", END: "end", ABORT: "abort"}
 _HEADER = struct.Struct(">I")
+_TLS_RECORDS = (0x15, 0x16)  # an alert, a handshake: what a TLS peer begins with
 _SMALL = 2 * (PACKET_HEADER_BYTES + PACKET_BYTES)
 
 
@@ -152,4 +153,5 @@ class PacketBuffer:
 
 def _unknown(kind: int) -> PacketError:
     names = ", ".join(f"{key:#04x} ({name})" for key, name in _KINDS.items())
-    return PacketError(f"a packet starts with {kind:#04x}, known kinds are {names}")
+    tls = ". It speaks TLS: start both nodes with --certificates, or neither" if kind in _TLS_RECORDS else ""
+    return PacketError(f"a packet starts with {kind:#04x}, known kinds are {names}{tls}")

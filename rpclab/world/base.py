@@ -56,9 +56,15 @@ class Clock(Protocol):
 
 
 class Stream(Protocol):
-    """One TCP connection: bytes in order, in pieces of any size. Errors: ConnectionLost, DeadlineExceeded."""
+    """One TCP connection: bytes in order, in pieces of any size. Errors: ConnectionLost, DeadlineExceeded, and with
+    certificates HandshakeError at the first bytes."""
 
     peer: Address
+
+    @property
+    def certified(self) -> frozenset[str] | None:
+        """Who the peer's certificate proves it to be, each as `role/node`; None where there are no certificates. It is
+        known once something was received."""
 
     def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
         """Send all of the buffers, in order."""
@@ -86,7 +92,7 @@ class Network(Protocol):
         """Errors: PortInUse, UsageError."""
 
     def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> Stream:
-        """With `nagle` a small write waits until the one before was acknowledged. Errors: ConnectFailed."""
+        """With `nagle` a small write waits until the one before was acknowledged. Errors: ConnectFailed, UsageError."""
 
 
 class Writer(Protocol):

@@ -7,9 +7,13 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .real_disk import RealDisk
 from .real_network import RealNetwork
+
+if TYPE_CHECKING:
+    from .real_tls import Certificates
 
 __all__ = ["RealWorld"]
 
@@ -47,11 +51,16 @@ class RealTasks:
 
 
 class RealWorld:
-    """All that a node may touch, for real. With `seed` its choices (not its nonces) repeat."""
+    """All that a node may touch, for real. With `seed` its choices (not its nonces) repeat.
 
-    def __init__(self, seed: int | None = None) -> None:
+    `certificates` (TLS) and `loopback_only` are those of `RealNetwork`.
+    """
+
+    def __init__(
+        self, seed: int | None = None, *, certificates: Certificates | None = None, loopback_only: bool = False
+    ) -> None:
         self.clock = RealClock()
-        self.network = RealNetwork(self.clock.now)
+        self.network = RealNetwork(self.clock.now, certificates, loopback_only=loopback_only)
         self.disk = RealDisk()
         self.tasks = RealTasks()
         self.random = random.Random(seed)

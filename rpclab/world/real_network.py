@@ -15,10 +15,14 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from ..config import Address, address_text
+from ..config import Address, address_text, is_loopback
 from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, PortInUse, UsageError
-from .base import Buffer
+from .base import Buffer, Stream
+
+if TYPE_CHECKING:
+    from .real_tls import Certificates, Contexts
 
 __all__ = ["RealListening", "RealNetwork", "RealStream"]
 
@@ -32,6 +36,8 @@ _GONE = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errn
 
 
 class RealStream:
+    certified: frozenset[str] | None = None
+
     def __init__(self, sock: socket.socket, now: Callable[[], float], *, nagle: bool = False) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not nagle)
         sock.settimeout(None)
@@ -145,9 +151,10 @@ def _timeval(seconds: float) -> bytes:
 class RealListening:
     """A listening socket whose `accept` can be woken: closing a socket that another thread waits on wakes nobody by itself."""
 
-    def __init__(self, sock: socket.socket, now: Callable[[], float]) -> None:
+    def __init__(self, sock: socket.socket, now: Callable[[], float], tls: Contexts | None = None) -> None:
         self._socket = sock
         self._now = now
+        self._tls = tls
         self.address: Address = sock.getsockname()[:2]
         self._wake, self._woken = socket.socketpair()
         sock.setblocking(False)
@@ -156,7 +163,7 @@ class RealListening:
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._closing = False
 
-    def accept(self) -> RealStream | None:
+    def accept(self) -> Stream | None:
         while not self._closing:
             ready = [key.fileobj for key, _ in self._selector.select()]
             if self._woken in ready:
@@ -168,9 +175,11 @@ class RealListening:
             except OSError as error:  # out of descriptors, out of memory, the network is down
                 raise ConnectFailed(f"cannot take another connection: {error.strerror}") from None
             try:
-                return RealStream(sock, self._now)
+                stream = RealStream(sock, self._now)
             except OSError:
                 sock.close()  # macOS refuses options on a connection that has ended already
+                continue
+            return self._tls.accepted(stream, self._now) if self._tls is not None else stream
         self._release()
         return None
 
@@ -187,10 +196,22 @@ class RealListening:
 
 
 class RealNetwork:
-    def __init__(self, now: Callable[[], float]) -> None:
+    """With `certificates` everything is encrypted, and both sides prove who they are. Where neither those nor trust in the
+    network is given, `loopback_only` keeps connections on this machine. Raises UsageError for certificates that can't be used."""
+
+    def __init__(
+        self, now: Callable[[], float], certificates: Certificates | None = None, *, loopback_only: bool = False
+    ) -> None:
         self._now = now
+        self.tls: Contexts | None = None
+        if certificates is not None:
+            from .real_tls import Contexts  # here, not above: each import counts in a node's start
+
+            self.tls = Contexts(certificates)
+        self._loopback_only = loopback_only and certificates is None
 
     def listen(self, address: Address) -> RealListening:
+        self._check(address)
         sock = socket.socket(_family(address), socket.SOCK_STREAM)
         try:
             if os.name == "posix":  # on Windows the option would let two processes share the port
@@ -205,17 +226,26 @@ class RealNetwork:
         except OverflowError as error:
             sock.close()
             raise UsageError(f"{address[1]} is no port: {error}") from None
-        return RealListening(sock, self._now)
+        return RealListening(sock, self._now, self.tls)
 
-    def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> RealStream:
+    def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> Stream:
+        self._check(address)
         timeout = None if deadline is None else max(0.001, deadline - self._now())
         try:
-            return _connected(socket.create_connection(address, timeout), self._now, nagle)
+            stream = _connected(socket.create_connection(address, timeout), self._now, nagle)
+            return self.tls.connected(stream, self._now) if self.tls is not None else stream
         except TimeoutError:
             raise ConnectFailed(f"{address_text(address)} did not answer in time: is that node's machine up?") from None
         except (OSError, OverflowError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectFailed(f"nobody answers at {address_text(address)}: {reason}. Is that node started?") from None
+
+    def _check(self, address: Address) -> None:
+        if self._loopback_only and not is_loopback(address):
+            raise UsageError(
+                f"{address[0]} is not on this machine, and what is sent is not encrypted: give --certificates "
+                "(rpclab certificates makes them), or say --insecure if you trust everybody on this network"
+            )
 
 
 def _connected(sock: socket.socket, now: Callable[[], float], nagle: bool) -> RealStream:

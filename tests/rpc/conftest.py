@@ -55,7 +55,7 @@ def serve(world: RealWorld, registry: Registry) -> Iterator[Callable[..., Servic
     services: list[Service] = []
 
     def start(**options: Any) -> Service:
-        services.append(Service(world, registry, options))
+        services.append(Service(options.pop("world", world), registry, options))
         return services[-1]
 
     yield start
@@ -76,6 +76,7 @@ def connect(world: RealWorld) -> Iterator[Callable[..., Connection]]:
         node: str = "client1",
         expected: tuple[str, ...] = ("server",),
         limits: Limits | None = None,
+        world: RealWorld = world,
     ) -> Connection:
         identity = Identity(node, role, secret)
         connections.append(

@@ -26,6 +26,7 @@ class Stream:
     """One end of a connection: bytes travel to the other end in segments cut anywhere, in order, each with its latency."""
 
     other: Stream
+    certified = None
 
     def __init__(self, simulation: Simulation, node: str, peer: Address) -> None:
         self.node, self.peer = node, peer

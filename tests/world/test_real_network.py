@@ -1,8 +1,9 @@
-"""The real network: deadlines, partial sends, wake-ups, and errors that name the address."""
+"""The real network, plain and with TLS: deadlines, partial sends, wake-ups, and errors that name the address."""
 
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import socket
 import struct
 import sys
@@ -13,27 +14,38 @@ from typing import Any
 
 import pytest
 
-from rpclab.errors import ConnectFailed, ConnectionLost, DeadlineExceeded
+from rpclab.errors import ConnectFailed, ConnectionLost, DeadlineExceeded, UsageError
+from rpclab.world.base import Stream
 from rpclab.world.real import RealWorld
-from rpclab.world.real_network import RealNetwork, RealStream
+from rpclab.world.real_network import RealNetwork
+from rpclab.world.real_tls import Certificates
 
 RESET = struct.pack("ii", 1, 0)  # with SO_LINGER: close sends a reset and leaves nothing behind
 
 
-@pytest.fixture
-def pair(world: RealWorld) -> Iterator[tuple[RealStream, RealStream]]:
+@pytest.fixture(params=["plain", "tls"])
+def pair(request: pytest.FixtureRequest, world: RealWorld, keys: pathlib.Path) -> Iterator[tuple[Stream, Stream]]:
     """Two ends of a connection over loopback."""
-    listening = world.network.listen(("127.0.0.1", 0))
-    near = world.network.connect(listening.address, world.clock.now() + 5)
+    there, here = world.network, world.network
+    if request.param == "tls":
+        there, here = (
+            RealNetwork(world.clock.now, Certificates.in_folder(keys, node)) for node in ("server1", "client1")
+        )
+    listening = there.listen(("127.0.0.1", 0))
+    near = here.connect(listening.address, world.clock.now() + 5)
     far = listening.accept()
     assert far is not None
+    met = threading.Thread(target=near.send, args=([b"x"], world.clock.now() + 5))
+    met.start()
+    assert far.receive_into(memoryview(bytearray(10)), world.clock.now() + 5) == 1
+    met.join(10)
     yield near, far
     for each in (near, far, listening):
         each.close()
     assert listening.accept() is None
 
 
-def received(stream: RealStream, count: int, deadline: float) -> bytes:
+def received(stream: Stream, count: int, deadline: float) -> bytes:
     data, buffer = bytearray(), memoryview(bytearray(1 << 20))
     while len(data) < count:
         data += buffer[: stream.receive_into(buffer, deadline)]
@@ -105,7 +117,7 @@ def test_who_waits_on_a_stream_is_woken_when_it_ends(end: str, pair: Any) -> Non
     near = pair[0]
     woken: list[object] = []
 
-    def wait(stream: RealStream) -> None:
+    def wait(stream: Stream) -> None:
         try:
             woken.append(stream.receive_into(memoryview(bytearray(10)), None))
         except ConnectionLost:
@@ -215,5 +227,17 @@ def test_a_port_is_not_connected_with_itself(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     world = RealWorld()
     listening = world.network.listen(address)  # its owner can have the port at once
+    listening.close()
+    listening.accept()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "0.0.0.0", "::", "example.invalid", "127.0.0.1.example.invalid"])
+def test_a_world_for_this_machine_alone_neither_listens_nor_connects_elsewhere(host: str) -> None:
+    network = RealWorld(loopback_only=True).network
+    for use in (lambda: network.listen((host, 0)), lambda: network.connect((host, 1), None)):
+        with pytest.raises(UsageError, match=r"not encrypted: give --certificates .* or say --insecure"):
+            use()
+    listening = network.listen(("127.0.0.1", 0))
+    network.connect(("localhost", listening.address[1]), None).close()
     listening.close()
     listening.accept()
