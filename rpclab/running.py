@@ -71,9 +71,11 @@ class Running:
         """Where the manager is: from `--manager`, or from the file that it writes once it is ready."""
         if not self.options.manager_file:
             try:
-                return address_from_text(self.options.manager)
+                address = address_from_text(self.options.manager)
             except ValueError as error:
                 raise UsageError(f"--manager: {error}") from None
+            self.world.network.check_allowed(address)
+            return address
         path = self.options.manager_file
         for _ in range(int(_WAIT_FOR_MANAGER_S / _POLL_S)):
             if os.path.exists(path):

@@ -53,7 +53,7 @@ _STATUS: tuple[tuple[type[RpclabError], Exit], ...] = (
 _ADVICE: tuple[tuple[type[RpclabError], str], ...] = (
     (PortInUse, "end the program that uses the port, or: rpclab up --ports free"),
     (ConnectFailed, "is the cluster up? rpclab status shows it"),
-    (HandshakeError, "is it the right --secret-file?"),
+    (HandshakeError, "is it the right --secret-file, and --certificates?"),
     (CommunicationError, "rpclab status shows which part runs; try again"),
 )
 

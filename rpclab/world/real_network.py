@@ -211,7 +211,7 @@ class RealNetwork:
         self._loopback_only = loopback_only and certificates is None
 
     def listen(self, address: Address) -> RealListening:
-        self._check(address)
+        self.check_allowed(address)
         sock = socket.socket(_family(address), socket.SOCK_STREAM)
         try:
             if os.name == "posix":  # on Windows the option would let two processes share the port
@@ -229,7 +229,7 @@ class RealNetwork:
         return RealListening(sock, self._now, self.tls)
 
     def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> Stream:
-        self._check(address)
+        self.check_allowed(address)
         timeout = None if deadline is None else max(0.001, deadline - self._now())
         try:
             stream = _connected(socket.create_connection(address, timeout), self._now, nagle)
@@ -240,7 +240,8 @@ class RealNetwork:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectFailed(f"nobody answers at {address_text(address)}: {reason}. Is that node started?") from None
 
-    def _check(self, address: Address) -> None:
+    def check_allowed(self, address: Address) -> None:
+        """Raise UsageError if nothing may be said to that address, or heard there."""
         if self._loopback_only and not is_loopback(address):
             raise UsageError(
                 f"{address[0]} is not on this machine, and what is sent is not encrypted: give --certificates "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import hmac
+import inspect
 import json
 import socket
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from rpclab.config import Limits
 from rpclab.errors import ConnectFailed, HandshakeError
-from rpclab.rpc import handshake
+from rpclab.rpc import handshake, opening
 from rpclab.rpc.connection import Connection
 from rpclab.rpc.handshake import Identity, check_peer, check_proof, hello, prove
 
@@ -79,6 +81,15 @@ def test_proofs_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
     assert compared == [(right, right), ("0" * 64, right)]
 
 
+def test_no_proof_is_compared_in_another_way() -> None:
+    """`==` on a proof or a secret would tell by its time how much of it is right."""
+    for module in (handshake, opening):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Compare):
+                said = ast.unparse(node)
+                assert not any(word in said for word in ("proof", "prove", "secret", "given")), said
+
+
 def test_a_peer_of_another_version_another_role_or_an_echo_is_refused() -> None:
     mine, theirs = sides()
     check_peer(mine, theirs, ("server",))
@@ -128,14 +139,15 @@ def test_a_wrong_secret_is_refused_on_both_sides(
     said_one_line(service)
 
 
+@pytest.mark.parametrize("secret", [OTHER, b"", bytes(32)], ids=["another", "none", "zeros"])
 def test_a_stranger_who_goes_on_without_the_secret_is_refused(
-    serve: Callable[..., Any], by_hand: Callable[..., Any], eventually: Callable[..., None]
+    secret: bytes, serve: Callable[..., Any], by_hand: Callable[..., Any], eventually: Callable[..., None]
 ) -> None:
     service, peer = serve(), by_hand
     stranger = peer(service.address)
     answer = stranger.hello()
     assert set(answer["result"]) == {"hello", "proof"}  # what the challenge needs, nothing else
-    refused = stranger.prove(answer["result"]["hello"], OTHER)
+    refused = stranger.prove(answer["result"]["hello"], secret)
     assert refused["error"]["code"] == 122
     assert "secret" in refused["error"]["message"]
     assert stranger.rest() == b""
@@ -143,11 +155,16 @@ def test_a_stranger_who_goes_on_without_the_secret_is_refused(
     assert "HandshakeError" in said_one_line(service)
 
 
-def test_a_wrong_role_is_refused_by_the_responder(serve: Callable[..., Any], by_hand: Callable[..., Any]) -> None:
-    stranger = by_hand(serve(expected=("manager", "server")).address)
+def test_a_wrong_role_is_refused_by_the_responder(
+    serve: Callable[..., Any], by_hand: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    service = serve(expected=("manager", "server"))
+    stranger = by_hand(service.address)
     refused = stranger.hello(role="client")
     assert "client1 is a client, expected was a manager or a server" in refused["error"]["message"]
     assert stranger.rest() == b""
+    eventually(lambda: service.said)
+    assert "HandshakeError: client1 is a client" in said_one_line(service)
 
 
 def test_a_wrong_role_is_refused_by_the_initiator(
@@ -157,16 +174,24 @@ def test_a_wrong_role_is_refused_by_the_initiator(
         connect(serve().address, expected=("manager",))
 
 
-def test_another_version_is_refused(serve: Callable[..., Any], by_hand: Callable[..., Any]) -> None:
-    stranger = by_hand(serve().address)
-    assert "version 2" in stranger.hello(version=2)["error"]["message"]
+@pytest.mark.parametrize("version", [0, 2])
+def test_another_version_is_refused(
+    version: int, serve: Callable[..., Any], by_hand: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    service = serve()
+    stranger = by_hand(service.address)
+    refused = stranger.hello(version=version)
+    assert set(refused) <= {"jsonrpc", "id", "error", "trace"} and f"version {version}" in refused["error"]["message"]
     assert stranger.rest() == b""
+    eventually(lambda: service.said)
+    assert f"HandshakeError: the peer speaks protocol version {version}" in said_one_line(service)
 
 
 def test_a_proof_that_was_recorded_is_of_no_use_a_second_time(
-    serve: Callable[..., Any], by_hand: Callable[..., Any]
+    serve: Callable[..., Any], by_hand: Callable[..., Any], eventually: Callable[..., None]
 ) -> None:
-    address = serve().address
+    service = serve()
+    address = service.address
     first = by_hand(address)
     theirs = first.hello()["result"]["hello"]
     first.prove(theirs)
@@ -174,15 +199,36 @@ def test_a_proof_that_was_recorded_is_of_no_use_a_second_time(
     assert second.hello()["result"]["hello"]["nonce"] != theirs["nonce"]
     assert second.prove(theirs)["error"]["code"] == 122  # the same proof, of the conversation before
     assert second.rest() == b""
+    eventually(lambda: service.said)
+    assert "HandshakeError" in said_one_line(service)
 
 
-def test_a_challenge_that_is_sent_back_gives_no_proof(serve: Callable[..., Any], by_hand: Callable[..., Any]) -> None:
+def test_a_challenge_that_is_sent_back_gives_no_proof(
+    serve: Callable[..., Any], by_hand: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
     """Who doesn't know the secret sends our own hello and proof back to us over the same connection."""
-    stranger = by_hand(serve().address)
+    service = serve()
+    stranger = by_hand(service.address)
     answer = stranger.hello(role="server")["result"]
     refused = stranger.call("prove", {"proof": answer["proof"]}, 2)
     assert refused["error"]["code"] == 122
     assert stranger.rest() == b""
+    eventually(lambda: service.said)
+    assert "HandshakeError" in said_one_line(service)
+
+
+def test_our_own_challenge_in_a_second_connection_proves_nothing_in_the_first(
+    serve: Callable[..., Any], by_hand: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    """Who doesn't know the secret gives us our challenge of one connection as theirs in another, for the proof of it."""
+    service = serve()
+    first, second = by_hand(service.address), by_hand(service.address)
+    ours = first.hello(role="server", node="server1")["result"]["hello"]
+    borrowed = second.hello(role="server", node="server1", nonce=ours["nonce"])["result"]["proof"]
+    assert first.call("prove", {"proof": borrowed}, 2)["error"]["code"] == 122
+    assert first.rest() == b""
+    eventually(lambda: service.said)
+    assert "HandshakeError" in said_one_line(service)
 
 
 def test_an_initiator_is_not_fooled_by_its_own_words(
