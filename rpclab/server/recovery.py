@@ -36,7 +36,8 @@ class Recovery:
             self._folder.forget(self._folder.waiting(name))
         finished = any(noted[-1].removed is not None for noted in history.values())  # to be noted: never do it again
         changed, disowned = self._match_disk(history)
-        kept = [*self._index, *disowned, *self._index.tombstones()]
+        # tombstones first: what the journal notes before one is taken for deleted
+        kept = [*self._index.tombstones(), *self._index, *disowned]
         if changed or finished or self._journal.damaged or len(entries) > 2 * len(kept) + 64:
             self._journal.rewrite(kept)
 

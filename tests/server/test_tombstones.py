@@ -89,3 +89,14 @@ def test_an_epoch_only_rises_and_is_durable(store: Store) -> None:
         store.keep_epoch(epoch)
         assert store.epoch == kept
     assert again(store).epoch == 4
+
+
+def test_a_file_that_was_stored_anew_keeps_its_version_when_the_journal_is_rewritten(store: Store) -> None:
+    put(store, "a", b"one", version=3)
+    store.delete("ann", "a", version=7)
+    put(store, "a", b"anew", version=20)
+    for _ in range(3):
+        with open(f"{store.folder}/journal.jsonl", "ab") as journal:
+            journal.write(b"torn")  # at which the next start writes the journal anew
+        store = again(store)
+        assert [file.version for file in store.files()] == [20]
