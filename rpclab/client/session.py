@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..config import Address, Limits
-from ..errors import ConnectFailed, RpclabError, StorageError, UsageError
+from ..errors import CommunicationError, RpclabError, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import Deletion, Location, Receipt, Restored, ServerRecord, file_key
 from ..rpc.connection import Connection
@@ -163,7 +163,7 @@ class Client:
         for server in deletion.servers:  # also those without a copy: they will know that older ones do not count
             try:
                 answer = self._servers.to(server.address).call("deleteFile", name, self.name, deletion.version)
-            except ConnectFailed as error:
+            except CommunicationError as error:
                 away.append(f"{server.node}: {error.message}")
             except RpclabError as error:
                 problems.append(f"{server.node}: {error.message}")

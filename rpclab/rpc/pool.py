@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..config import Address
-from ..errors import ConnectionLost
+from ..errors import ConnectionLost, RpclabError
 from ..world.base import World
 from .connection import Connection, Notify
 
@@ -20,7 +20,8 @@ class Pool:
     """Lends connections that `connect` makes.
 
     A kept connection may have died while nobody used it, because its peer was restarted. `call` and `begin` then try once more
-    on a new one; so they are for calls that may be carried out twice, as all of ours may.
+    on a new one; so they are for calls that may be carried out twice, as all of ours may. When there is no new one to be had the
+    error stays ConnectionLost: the peer may have done, before it died, what it was asked over the old one.
     """
 
     def __init__(self, world: World, connect: Callable[[], Connection]) -> None:
@@ -30,9 +31,9 @@ class Pool:
         self._closed = False
 
     @contextmanager
-    def take(self, *, fresh: bool = False) -> Iterator[Connection]:
+    def take(self) -> Iterator[Connection]:
         """Lend a connection for the block; it is kept for the next task if it is still open then."""
-        connection = self._take(fresh)
+        connection = self._take(fresh=False)
         try:
             yield connection
         finally:
@@ -44,12 +45,13 @@ class Pool:
         used_before = connection.used
         try:
             return connection.call(method, *params, **options)
-        except ConnectionLost:
+        except ConnectionLost as error:
             if not (used_before and connection.closed):  # a peer's own lost connection is an answer like any other
                 raise
+            lost = error
         finally:
             self._give_back(connection)
-        with self.take(fresh=True) as another:
+        with self._take_again(lost) as another:
             return another.call(method, *params, **options)
 
     @contextmanager
@@ -75,13 +77,25 @@ class Pool:
             held.enter_context(connection.taken())
             try:
                 answer = ask(connection)
-            except ConnectionLost:
+            except ConnectionLost as lost:
                 if not (used_before and connection.closed):
                     raise
-                connection = held.enter_context(self.take(fresh=True))
+                connection = held.enter_context(self._take_again(lost))
                 held.enter_context(connection.taken())
                 answer = ask(connection)
             yield connection, answer
+
+    @contextmanager
+    def _take_again(self, lost: ConnectionLost) -> Iterator[Connection]:
+        """A new connection for a second try."""
+        try:
+            connection = self._take(fresh=True)
+        except RpclabError as error:
+            raise ConnectionLost(f"{lost.message}; then: {error.message}") from None
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
 
     def _take(self, fresh: bool) -> Connection:
         if fresh:

@@ -134,8 +134,30 @@ def test_where_nobody_answers_any_more_the_error_says_so(serve: Callable[..., An
     pool = pool_to(service.address)
     pool.call("echo", 1)
     service.stop()
-    with pytest.raises(ConnectFailed):
+    with pytest.raises(ConnectionLost, match="nobody answers"):  # over the kept connection it may have been asked
         pool.call("echo", 2)
+    with pytest.raises(ConnectFailed):
+        pool.call("echo", 3)
+
+
+def test_of_a_call_that_its_peer_died_in_it_is_never_said_that_it_did_not_happen(
+    registry: Registry, serve: Callable[..., Any], pool_to: Any
+) -> None:
+    done = []
+
+    def do_and_die() -> None:
+        done.append("done")
+        service.stop()
+
+    registry.register_method(do_and_die, "die")
+    for ask in (lambda pool: pool.call("die"), lambda pool: pool.begin("die").__enter__()):
+        service = serve()
+        pool = pool_to(service.address)
+        pool.call("echo", 1)
+        with pytest.raises(ConnectionLost) as caught:
+            ask(pool)
+        assert done == ["done"] and not caught.value.definite
+        done.clear()
 
 
 def test_a_connection_that_broke_in_a_conversation_is_not_kept(serve: Callable[..., Any], pool_to: Any) -> None:
