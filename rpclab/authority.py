@@ -18,7 +18,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .errors import FolderNotUsable, UsageError
 from .rpc.handshake import Role
-from .world.real_tls import Certificates, identity_uri
+from .world.real_certificates import Certificates
+from .world.real_tls import identity_uri
 
 __all__ = ["NODE_DAYS", "Issued", "issue", "make_authority"]
 

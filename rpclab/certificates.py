@@ -20,7 +20,7 @@ from typing import get_args
 from .errors import NameRefused, UsageError
 from .names import check_client
 from .rpc.handshake import Role
-from .world.real_tls import Certificates, Contexts
+from .world.real_certificates import Certificates, Contexts
 
 __all__ = ["authority", "certificates_of", "made_if_missing", "node_and_role"]
 

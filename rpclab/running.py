@@ -23,7 +23,7 @@ from .trace import Tracer
 from .world.real import RealWorld
 
 if TYPE_CHECKING:
-    from .world.real_tls import Certificates
+    from .world.real_certificates import Certificates
 
 __all__ = [
     "SECRET_VARIABLE",

@@ -13,7 +13,7 @@ from .real_disk import RealDisk
 from .real_network import RealNetwork
 
 if TYPE_CHECKING:
-    from .real_tls import Certificates
+    from .real_certificates import Certificates
 
 __all__ = ["RealWorld"]
 

@@ -22,7 +22,7 @@ from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, PortInUse,
 from .base import Buffer, Stream
 
 if TYPE_CHECKING:
-    from .real_tls import Certificates, Contexts
+    from .real_certificates import Certificates, Contexts
 
 __all__ = ["RealListening", "RealNetwork", "RealStream"]
 
@@ -205,7 +205,7 @@ class RealNetwork:
         self._now = now
         self.tls: Contexts | None = None
         if certificates is not None:
-            from .real_tls import Contexts  # here, not above: each import counts in a node's start
+            from .real_certificates import Contexts  # here, not above: each import counts in a node's start
 
             self.tls = Contexts(certificates)
         self._loopback_only = loopback_only and certificates is None

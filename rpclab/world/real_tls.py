@@ -4,105 +4,34 @@ A TLS connection is a plain stream and, before it, two buffers in memory that th
 from. So deadlines, partial sends and wake-ups are those of the plain stream. The TLS handshake is done at the first send or
 receive, under that call's deadline, by the task that the connection belongs to: a stranger who is slow holds nobody else up.
 
-Both sides show a certificate of the cluster's own authority (CA), which is the only one that is asked. What a certificate
-proves stands in it as a URI, `rpclab:ROLE/NODE`; the names of machines and their addresses prove nothing here.
+What a certificate proves stands in it as a URI, `rpclab:ROLE/NODE`; the names of machines and their addresses prove nothing here.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
 from ..config import address_text
-from ..errors import ConnectionLost, HandshakeError, RpclabError, TooManyConnections, UsageError
+from ..errors import ConnectionLost, HandshakeError, RpclabError, TooManyConnections
 from .base import Buffer, Stream
 
-__all__ = ["Certificates", "Contexts", "TlsStream", "identity_uri"]
+__all__ = ["TlsStream", "identity_uri", "names_proved", "reason_of"]
 
 _SCHEME = "rpclab:"
 _PIECE = 262_144  # bytes encrypted before they are sent, and received before they are decrypted: bounds a connection's memory
 _STRANGERS_BYTES = 32_768  # read of a peer before its certificate is verified: two certificates and much to spare
 _LAST_WORD_S = 0.1  # to tell a peer why it is refused: no time to wait for it
 _NO_ROOM = bytes.fromhex("15 0303 0002 02 50")  # a TLS alert: fatal, internal_error (RFC 8446, section 6)
-_ONLY_TLS = bytes.fromhex(
-    "15 0303 0002 02 46"
-)  # fatal, protocol_version: OpenSSL itself has no word for who speaks no TLS
+_ONLY_TLS = bytes.fromhex("15 0303 0002 02 46")  # fatal, protocol_version: OpenSSL says nothing to who speaks no TLS
 
 
 def identity_uri(role: str, node: str) -> str:
     """What stands in the certificate of a node, as its subject's alternative name."""
     return f"{_SCHEME}{role}/{quote(node, safe='')}"
-
-
-@dataclass(frozen=True, slots=True)
-class Certificates:
-    """Where a node's certificate, its key, and the cluster's authority lie, each a PEM file."""
-
-    authority: str
-    certificate: str
-    key: str
-
-    @classmethod
-    def in_folder(cls, folder: str | os.PathLike[str], node: str) -> Certificates:
-        """The files of a node in a folder as `rpclab certificates` fills it."""
-        place = os.path.join(os.fspath(folder), "")
-        return cls(f"{place}ca.pem", f"{place}{node}.pem", f"{place}{node}.key")
-
-
-class Contexts:
-    """What TLS needs of the `Certificates`, read once. Raises UsageError, with the file, if they can't be used."""
-
-    def __init__(self, files: Certificates) -> None:
-        self._files = files
-        _check_private(files.key)
-        self.client = self._context(ssl.PROTOCOL_TLS_CLIENT)
-        self.server = self._context(ssl.PROTOCOL_TLS_SERVER)
-        self.server.num_tickets = 0  # connections are kept, not resumed
-
-    def _context(self, protocol: int) -> ssl.SSLContext:
-        context = ssl.SSLContext(protocol)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.check_hostname = (
-            False  # the name that counts is checked against what the peer says in our own handshake
-        )
-        context.verify_mode = ssl.CERT_REQUIRED
-        files = self._files
-        with _reading(files.authority):
-            context.load_verify_locations(files.authority)
-        with _reading(f"{files.certificate} with {files.key}", files.certificate):
-            context.load_cert_chain(files.certificate, files.key, _no_password)
-        return context
-
-    def accepted(self, stream: Stream, now: Callable[[], float]) -> TlsStream:
-        """A stream that somebody else began, encrypted."""
-        return TlsStream(stream, self.server, now, accepted=True)
-
-    def connected(self, stream: Stream, now: Callable[[], float]) -> TlsStream:
-        """A stream that we began, encrypted."""
-        return TlsStream(stream, self.client, now, accepted=False)
-
-    def certified(self) -> frozenset[str]:
-        """What our own certificate proves to the others; raises UsageError if they would refuse it.
-
-        It is found out by a handshake with ourselves, in memory.
-        """
-        trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        trusting.load_cert_chain(self._files.certificate, self._files.key, _no_password)
-        there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-        us, them = trusting.wrap_bio(back, there), self.server.wrap_bio(there, back, server_side=True)
-        try:
-            for side in (us, them, us, them):
-                with contextlib.suppress(ssl.SSLWantReadError):
-                    side.do_handshake()
-            return _names(them)
-        except ssl.SSLError as error:
-            raise UsageError(f"{self._files.certificate}: {_reason(error)}") from None
 
 
 class TlsStream:
@@ -180,13 +109,13 @@ class TlsStream:
                 if strangers_bytes > _STRANGERS_BYTES:
                     raise self._failed(f"it sent more than {_STRANGERS_BYTES:,} bytes and proved nothing") from None
             except ssl.SSLError as error:
-                if self._accepted and not self._leaving.pending and _reason(error) == _NO_TLS:
+                if self._accepted and not self._leaving.pending and reason_of(error) == _NO_TLS:
                     self._leaving.write(_ONLY_TLS)
                 with contextlib.suppress(RpclabError):
                     self._flush(self._now() + _LAST_WORD_S)  # an alert: which side's certificate is at fault
                 raise self._refusal(error) from None
         self._flush(deadline)
-        self.certified = _names(tls)
+        self.certified = names_proved(tls)
         if not self.certified:
             raise self._failed("its certificate names no node of rpclab: make one with rpclab certificates")
         return tls
@@ -206,7 +135,7 @@ class TlsStream:
     def _refusal(self, error: ssl.SSLError) -> RpclabError:
         if isinstance(error, ssl.SSLEOFError):
             return ConnectionLost(f"it closed the connection in the TLS handshake: {_IS_IT_TLS}")
-        reason = _reason(error)
+        reason = reason_of(error)
         if self._heard:
             return ConnectionLost(f"the connection to {address_text(self.peer)} is gone: {reason}")
         if error.reason == "TLSV1_ALERT_INTERNAL_ERROR" and not self._accepted:
@@ -221,7 +150,7 @@ def _read(tls: ssl.SSLObject, view: memoryview) -> int:
     return tls.read(len(view), view)  # type: ignore[return-value]  # told where to, it returns how many
 
 
-def _names(tls: ssl.SSLObject) -> frozenset[str]:
+def names_proved(tls: ssl.SSLObject) -> frozenset[str]:
     """What the peer's verified certificate proves, each as `role/node`."""
     names: Iterable[Any] = (tls.getpeercert() or {}).get("subjectAltName", ())
     return frozenset(
@@ -229,42 +158,17 @@ def _names(tls: ssl.SSLObject) -> frozenset[str]:
     )
 
 
-# ---- reading the files
-
-
-def _check_private(key: str) -> None:
-    with _reading(key):
-        if os.name == "posix" and os.stat(key).st_mode & 0o077:
-            raise UsageError(f"{key} can be read by other users: say chmod 600 {key}")
-
-
-@contextlib.contextmanager
-def _reading(what: str, *also: str) -> Iterator[None]:
-    try:
-        yield
-    except ssl.SSLError as error:
-        reason = "the key is another certificate's" if error.reason == "KEY_VALUES_MISMATCH" else "it is no PEM file"
-        raise UsageError(f"{what} cannot be used: {reason}") from None
-    except OSError as error:
-        raise UsageError(
-            f"{also[0] if also else what} cannot be read: {error.strerror}; rpclab certificates makes what is missing"
-        ) from None
-
-
-def _no_password() -> str:
-    raise UsageError("the certificate's key is encrypted: a node that starts by itself cannot ask for the password")
-
-
 # ---- what went wrong, for people
 
+_FOREIGN = "the certificate is not of this cluster's authority (ca.pem)"
 _VERIFY = {
+    7: f"{_FOREIGN}: its signature is wrong",
     9: "the certificate is not valid yet: compare the machines' clocks",
     10: "the certificate has expired: make a new one with rpclab certificates",
-    18: "the certificate is not of this cluster's authority (ca.pem)",
-    19: "the certificate is not of this cluster's authority (ca.pem)",
-    20: "the certificate is not of this cluster's authority (ca.pem)",
-    21: "the certificate is not of this cluster's authority (ca.pem)",
-    7: "the certificate is not of this cluster's authority (ca.pem): its signature is wrong",
+    18: _FOREIGN,  # signed by itself
+    19: _FOREIGN,  # by another authority, which it sends along
+    20: _FOREIGN,  # by an authority that is not known here
+    21: _FOREIGN,
 }
 """By OpenSSL's number of the fault (X509_V_ERR_...)."""
 
@@ -290,7 +194,8 @@ _REASONS = {
 }
 
 
-def _reason(error: ssl.SSLError) -> str:
+def reason_of(error: ssl.SSLError) -> str:
+    """What is wrong, in words for people."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _VERIFY.get(error.verify_code, f"the certificate is not accepted: {error.verify_message}")
     name = error.reason or ""

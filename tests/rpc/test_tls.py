@@ -19,7 +19,7 @@ from rpclab.config import Address, Limits
 from rpclab.errors import ConnectionLost, HandshakeError, PacketError, TooManyConnections, UsageError
 from rpclab.rpc.connection import Connection
 from rpclab.world.real import RealWorld
-from rpclab.world.real_tls import Certificates
+from rpclab.world.real_certificates import Certificates
 
 OTHER = bytes(range(1, 33))
 DAY = datetime.timedelta(days=1)

@@ -17,8 +17,8 @@ import pytest
 from rpclab.errors import ConnectFailed, ConnectionLost, DeadlineExceeded, UsageError
 from rpclab.world.base import Stream
 from rpclab.world.real import RealWorld
+from rpclab.world.real_certificates import Certificates
 from rpclab.world.real_network import RealNetwork
-from rpclab.world.real_tls import Certificates
 
 RESET = struct.pack("ii", 1, 0)  # with SO_LINGER: close sends a reset and leaves nothing behind
 
