@@ -20,7 +20,7 @@ FORGET_OUTPUTS = for notebook in notebooks/*.ipynb; do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lab check bench clean stale
+.PHONY: help setup demo test soak lab check bench clean stale
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,9 @@ demo: .venv/.have-plots ## back real files up on a cluster of real processes, ki
 
 test: .venv/.have-test ## run the tests
 	@$(BIN)/python -m pytest
+
+soak: .venv/.have-test ## the long trials: half an hour of kills, pauses, cuts, full disks and flipped bits
+	@RPCLAB_SOAK=1 $(BIN)/python -m pytest tests/trial -q
 
 lab: .venv/.have-notebook ## open the notebooks in JupyterLab
 	@$(SAVE_WITHOUT_OUTPUTS)

@@ -15,7 +15,7 @@ from rpclab.trace import Event
 from .model import GONE, Ledger
 from .nemesis import Nemesis
 from .verdict import Surroundings, leftovers, settle, unkept
-from .workload import Worker
+from .workload import THINK_S, Worker
 
 __all__ = ["Trial"]
 
@@ -69,8 +69,10 @@ class Trial:
     def _trial(self, cluster: LocalCluster) -> list[str]:
         clients = [*(cluster.connect(name) for name in SESSIONS), *cluster.clients.values()]
         self.ledgers = {client.name: Ledger(client.name) for client in clients}
+        think_s = THINK_S * max(1.0, self.seconds / 300)
         self.workers = [
-            Worker(cluster, client, self.seed, self.folder / "work", self.ledgers, self.note) for client in clients
+            Worker(cluster, client, self.seed, self.folder / "work", self.ledgers, self.note, think_s)
+            for client in clients
         ]
         self.nemesis = Nemesis(cluster, self.seed, squeezed="server4", disk=self.disk, note=self.note)
         for worker in self.workers:

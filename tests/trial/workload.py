@@ -19,13 +19,13 @@ from rpclab.errors import ClusterError, CommunicationError, NoSuchFile, RpclabEr
 
 from .model import Attempt, Ledger
 
-__all__ = ["Operation", "Worker", "contents_of", "operations"]
+__all__ = ["THINK_S", "Operation", "Worker", "contents_of", "operations"]
 
 NAMES = ("a.txt", "b.bin", "photos/c d.png", "photos/old/e.png", "Übung.txt", "big.iso", "g", "h")
 SIZES = (0, 1, 100, 4_096, 65_536, 65_537, 200_000, 1 << 20, 3 << 20)
 SIZE_WEIGHTS = (1, 1, 4, 6, 2, 2, 4, 2, 1)
 KINDS = {"backup": 45, "restore": 30, "restore earlier": 6, "restore other": 5, "delete": 8, "prune": 4, "verify": 2}
-THINK_S = 0.15  # at most, between two operations: the trial is not a measurement of throughput
+THINK_S = 0.15  # at most, between two operations; more in a long trial, whose event log would outgrow the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Operation:
     keep: int
     options: dict[str, Any]
     choice: float  # picks an earlier version, or another client, of those there are
-    pause_s: float
+    pause: float  # as a part of the longest one
 
 
 def operations(seed: int, client: str) -> Iterator[Operation]:
@@ -61,7 +61,7 @@ def operations(seed: int, client: str) -> Iterator[Operation]:
             chance.randint(1, 3),
             options,
             chance.random(),
-            chance.random() * THINK_S,
+            chance.random(),
         )
 
 
@@ -80,8 +80,10 @@ class Worker:
         folder: pathlib.Path,
         ledgers: Mapping[str, Ledger],
         note: Callable[[str], None],
+        think_s: float = THINK_S,
     ) -> None:
         self.cluster, self.client, self.name = cluster, client, str(client.name)
+        self._think_s = think_s
         self._seed, self._folder, self._ledgers, self._note = seed, folder / self.name, ledgers, note
         self.ledger = ledgers[self.name]
         self.counts: dict[str, int] = {}
@@ -108,7 +110,7 @@ class Worker:
 
     def _run(self) -> None:
         for operation in operations(self._seed, self.name):
-            if self._stop.wait(operation.pause_s):
+            if self._stop.wait(operation.pause * self._think_s):
                 return
             if self.is_process and not self._process_is_there():
                 return
