@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from rpclab.cluster.local import LocalCluster
+from rpclab.study.report import Verdict
 from rpclab.world.real import RealWorld
 
 WITHIN_S = 20.0  # how long a condition may take on a slow machine before a test gives up
@@ -40,18 +41,32 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture
 def start_cluster(tmp_path: pathlib.Path) -> Iterator[Callable[..., LocalCluster]]:
-    """Start a small cluster in a folder of its own; it is stopped at the end of the test."""
-    started: list[LocalCluster] = []
+    """Start a small cluster in a folder of its own; it is stopped at the end of the test, and its run judged.
 
-    def start(**options: Any) -> LocalCluster:
+    `expect` names the invariants that the test breaks on purpose, or hides from the judge, each with the reason; with
+    `judged=False` the judge is not asked.
+    """
+    started: list[tuple[LocalCluster, dict[str, str] | None]] = []
+
+    def start(*, expect: dict[str, str] | None = None, judged: bool = True, **options: Any) -> LocalCluster:
         options = {"servers": 3, "clients": 0, "ports": "free", "data": tmp_path / "data"} | options
         cluster = LocalCluster(**options)
-        started.append(cluster)
+        started.append((cluster, (expect or {}) if judged else None))
         return cluster
 
     yield start
-    for cluster in reversed(started):
+    for cluster, expect in reversed(started):
         cluster.stop()
+        if expect is not None:
+            judge(cluster, expect)
+
+
+def judge(cluster: LocalCluster, expect: dict[str, str]) -> None:
+    """A cluster that was stopped must have kept every invariant but those that its test broke on purpose: and broken those."""
+    if any((cluster.folder / "events").glob("*.jsonl")):
+        report = cluster.check()
+        broken = {judgement.name for judgement in report if judgement.verdict is not Verdict.VALID}
+        assert broken == set(expect), f"expected to be broken: {expect or 'nothing'}\n{report}"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +74,7 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCl
     """Three servers for all tests of a module that leave them running; each test takes a client's name of its own."""
     with LocalCluster(servers=3, clients=0, ports="free", data=tmp_path_factory.mktemp("shared") / "data") as cluster:
         yield cluster
+    judge(cluster, {})
 
 
 @pytest.fixture

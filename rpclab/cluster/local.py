@@ -18,6 +18,7 @@ from ..names import check_client
 from ..records import Location
 from ..rpc.pool import Pool
 from ..running import data_folder, load_secret, new_secret
+from ..study.check import Report, check_run
 from ..study.history import History
 from ..text import bytes_text
 from ..world.real import RealWorld
@@ -212,6 +213,13 @@ class LocalCluster:
     def history(self) -> History:
         """All events so far, read from the event logs now."""
         return History.read(self.folder / "events")
+
+    def check(self) -> Report:
+        """What the judge says of this run, by the event logs and the servers' folders as they are now; best after `stop`.
+
+        Errors: UsageError with `trace=False`, for there is nothing to read.
+        """
+        return check_run(self.folder, self.data / "servers")
 
     def files(self) -> list[Location]:
         """Every stored file, and the servers that hold it."""

@@ -39,6 +39,7 @@ class Exit(IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     TOO_FEW_COPIES = 4
+    UNKNOWN = 5
     INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 
 

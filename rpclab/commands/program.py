@@ -14,6 +14,7 @@ import click
 from .. import __version__
 from ..errors import RpclabError
 from .certificates import certificates
+from .check import check
 from .cluster import down, status, up
 from .demo import demo
 from .files import backup, restore
@@ -39,6 +40,7 @@ Exit status:
     2  wrong usage
     3  no cluster runs, or it cannot be reached
     4  stored, but with fewer copies than wanted
+    5  whether it held is not known (rpclab check)
   130  interrupted (Ctrl-C)
 
 A cluster is found by its record below the data folder, so run the commands in one place, or give --data.
@@ -52,7 +54,7 @@ def program() -> None:
     return
 
 
-for command in (demo, up, status, down, backup, restore, ls, verify, rm, certificates):
+for command in (demo, up, status, down, backup, restore, ls, verify, rm, check, certificates):
     program.add_command(command)
 
 

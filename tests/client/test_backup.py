@@ -17,6 +17,7 @@ from rpclab.running import load_secret
 from rpclab.world.real import RealWorld
 
 IMPATIENT = Limits(handshake_s=0.5, call_s=2.0)
+FOLDER_REMOVED = {name: "the test removes a server's whole folder" for name in ("counts", "folders")}
 
 
 @pytest.fixture
@@ -26,7 +27,11 @@ def impatient() -> Iterator[Callable[[LocalCluster], Client]]:
 
     def connect(cluster: LocalCluster) -> Client:
         me = Identity("ann", "client", load_secret(str(cluster.secret_file)))
-        made.append(Client(RealWorld(), me, cluster.addresses["manager"], limits=IMPATIENT))
+        made.append(
+            Client(
+                RealWorld(), me, cluster.addresses["manager"], tracer=cluster._sessions.tracer("ann"), limits=IMPATIENT
+            )
+        )
         return made[-1]
 
     yield connect
@@ -70,7 +75,7 @@ def test_when_nobody_answers_every_try_is_told(
 def test_a_primary_whose_folder_was_removed_is_passed_over(
     start_cluster: Callable[..., LocalCluster], make_file: Callable, copies: Callable
 ) -> None:
-    cluster = start_cluster()
+    cluster = start_cluster(expect=FOLDER_REMOVED)
     shutil.rmtree(cluster.data / "servers/server1")
     with cluster.connect("ann") as session:
         for name, contents in (("a", b"1"), ("empty", b"")):
@@ -81,7 +86,7 @@ def test_a_primary_whose_folder_was_removed_is_passed_over(
 def test_when_every_folder_was_removed_every_try_is_told(
     start_cluster: Callable[..., LocalCluster], make_file: Callable, tmp_path: pathlib.Path
 ) -> None:
-    cluster = start_cluster(servers=2)
+    cluster = start_cluster(servers=2, expect=FOLDER_REMOVED)
     for server in cluster.servers:
         shutil.rmtree(cluster.data / "servers" / server)
     gone = "; ".join(rf"{server}: the folder [^ ]*{server} is gone: [^;]*" for server in cluster.servers)

@@ -143,7 +143,8 @@ def test_the_conversation_is_the_descriptions(
     (files / "notes.txt").write_text("hello")
     secret = ["--secret-file", str(shared_cluster.secret_file)]
     manager = ["--manager", f"127.0.0.1:{shared_cluster.addresses['manager'][1]}"]
-    status, said = run("rpclab.client", "1", *secret, *manager, text="wrong.txt\nnotes.txt\n\n")
+    log = ["--log", str(shared_cluster.folder / "events/client1.jsonl")]
+    status, said = run("rpclab.client", "1", *secret, *manager, *log, text="wrong.txt\nnotes.txt\n\n")
     assert (status, said) == (0, "")
     with shared_cluster.connect("looking-on") as session:
         assert [each.file.name for each in session.list_files("client1")] == ["notes.txt"]

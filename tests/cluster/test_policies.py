@@ -34,7 +34,7 @@ def test_a_function_from_here_chooses(start_cluster: Callable[..., LocalCluster]
     def always_the_same(servers: Any, request: Any, random: Any) -> Any:
         return next((server for server in servers if server.node == favourite), servers[0])
 
-    cluster = start_cluster(placement=always_the_same)
+    cluster = start_cluster(placement=always_the_same, expect={"placement": "a function of the test's own chooses"})
     assert "always_the_same" in repr(cluster)
     with cluster.connect("ann") as session:
         assert [session.backup(make_file("a"), f"{number}").servers[0] for number in range(3)] == ["server3"] * 3

@@ -82,7 +82,7 @@ def test_a_manager_names_the_function_that_holds_it_up(
             continue
         return servers[0]
 
-    cluster = start_cluster(servers=1, replicas=1, placement=loops)
+    cluster = start_cluster(servers=1, replicas=1, placement=loops, expect={"placement": "a function of its own"})
     with cluster.connect("ann") as session:
         asking = threading.Thread(target=session.backup, args=(make_file("a"), "a"))
         asking.start()

@@ -1,0 +1,61 @@
+"""The judge: reads what a run has left, event logs and disks, and says of each of six invariants whether it held.
+
+    report = check(history, {"server1": "data/servers/server1", ...})
+    print(report)
+
+An invariant is invalid only if something shows that it was broken, and valid only if all that could show it was there
+to be read: what a damaged or missing log may hide is unknown. The modules in invariants/ say what each means.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping
+
+from ..errors import UsageError
+from ..world.base import Disk
+from .folder import ServerFolder
+from .history import History
+from .invariants import copies, counts, folders, placement, replication, restores
+from .report import Finding, Judgement, Report, Verdict
+from .run import Run
+
+__all__ = ["Finding", "Judgement", "Report", "Verdict", "check", "check_run", "server_folders"]
+
+INVARIANTS = (copies, restores, counts, placement, replication, folders)
+
+
+def check(history: History, disks: Mapping[str, str | os.PathLike[str]], *, disk: Disk | None = None) -> Report:
+    """Judge a run by its history and its servers' folders, by name; those of a simulated world are read from its `disk`.
+
+    Each file is read once, so it takes as long as reading the disks.
+    """
+    run = Run(history, {server: ServerFolder.read(path, disk) for server, path in disks.items()})
+    return Report(tuple(invariant.judge(run) for invariant in INVARIANTS))
+
+
+def check_run(folder: str | os.PathLike[str], servers: str | os.PathLike[str] | None = None) -> Report:
+    """Judge the run whose event logs lie in a folder, such as `data/runs/rpclab` or its `events`.
+
+    The servers' folders are those that they named in their logs when they started, or those below `servers`, by their names.
+    Errors: UsageError.
+    """
+    events = pathlib.Path(folder)
+    if (events / "events").is_dir():
+        events = events / "events"
+    history = History.read(events)
+    if not len(history):
+        raise UsageError(f"there are no events in {os.fspath(folder)!r}: was the cluster run with trace=False?")
+    return check(history, server_folders(history, servers))
+
+
+def server_folders(history: History, servers: str | os.PathLike[str] | None = None) -> dict[str, pathlib.Path]:
+    """Where the servers of a run keep their files: as they said when they started, or below a folder by their names."""
+    said: dict[str, pathlib.Path] = {}
+    for event in history.of("started"):
+        if event.detail.get("role") == "server":
+            place = pathlib.Path(servers, event.node) if servers is not None else event.detail.get("folder")
+            if place is not None:
+                said[event.node] = pathlib.Path(place)
+    return said

@@ -1,0 +1,183 @@
+"""Invariant 1: an acknowledged version has as many byte-identical copies as were acknowledged, on different servers.
+
+Twice it is looked at: at the acknowledgement, every server that it names must have stored the version before; at the
+end, as many servers must have these bytes on their disks, be they up or down. A kill explains no lack: what was
+acknowledged is durable. What does:
+
+- a delete that somebody asked for, also one that was never acknowledged, covers the version: nothing is owed any
+  more;
+- newer versions made it make way on that server: that copy is not owed any more;
+- a logged fault damaged that very copy (or the whole disk), and it was not repaired before the end: unknown, for the
+  run ended too early;
+- the server's disk was not given, or its log has holes: unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...trace import Event
+from ..report import Finding, Judgement, Verdict
+from ..run import Run, versions_in
+
+__all__ = ["judge"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lack:
+    """Why a server that once held a version has no good copy of it now."""
+
+    server: str
+    kind: str  # allowed, fault, unseen, or lost
+    reason: str
+    events: tuple[Event, ...] = ()
+
+
+def judge(run: Run) -> Judgement:
+    findings: list[Finding] = []
+    claims: dict[tuple[str, int], Event] = {}
+    for event in run.history.of("acknowledged"):
+        findings += _when_acknowledged(run, event)
+        key = event.file, event.detail.get("version", 0)
+        if key not in claims or _promised(event) > _promised(claims[key]):
+            claims[key] = event
+    owed = [event for (file, version), event in claims.items() if not run.deleted(file, version)]
+    for event in owed:
+        findings += _at_the_end(run, event)
+    findings += run.hidden(run.clients)
+    findings += [
+        Finding(Verdict.UNKNOWN, f"{client} backed files up and wrote no event log: what it was promised is not known.")
+        for client in run.silent_clients
+    ]
+    return Judgement(
+        "copies",
+        "Every acknowledged version lies byte for byte on as many servers as was promised",
+        f"{len(claims):,} acknowledged versions, {len(owed):,} of them to be kept",
+        tuple(findings),
+    )
+
+
+def _promised(event: Event) -> int:
+    return int(event.detail.get("copies", len(event.detail.get("servers", ()))))
+
+
+def _when_acknowledged(run: Run, event: Event) -> list[Finding]:
+    """Whether every server that the acknowledgement names had stored the version by then."""
+    servers = event.detail.get("servers", ())
+    found: list[Finding] = []
+    if len(set(servers)) < _promised(event):
+        found.append(
+            Finding(
+                Verdict.INVALID,
+                f"{event.file} was acknowledged with {_promised(event)} copies, but on only {len(set(servers))} "
+                f"different servers: {', '.join(servers)}.",
+                file=event.file,
+                events=(event,),
+            )
+        )
+    for server in dict.fromkeys(servers):
+        finding = _stored_before(run, event, server)
+        if finding is not None:
+            found.append(finding)
+    return found
+
+
+def _stored_before(run: Run, event: Event, server: str) -> Finding | None:
+    version, digest = event.detail.get("version", 0), event.detail.get("digest", "")
+    known = run.stored.get(event.file, {}).get(server, [])
+    before = [each for each in known if run.history.happened_before(each, event)]
+    if any(each.detail.get("version") == version and each.detail.get("digest") == digest for each in before):
+        return None
+    if any(each.detail.get("version", 0) > version for each in before):
+        return None  # a newer version had come there already
+    same = tuple(each for each in known if each.detail.get("version") == version)
+    distrust = run.distrust(server)
+    if distrust and not same:
+        return Finding(
+            Verdict.UNKNOWN,
+            f"{event.file} was acknowledged as stored on {server}, but {distrust}.",
+            server,
+            event.file,
+            (event,),
+        )
+    others = [each for each in same if each.detail.get("digest") != digest]
+    if others:
+        said = f"{server} stored other bytes than those that were acknowledged"
+    elif same:
+        said = f"it was acknowledged before {server} had stored it"
+    else:
+        said = f"{server}, which the acknowledgement names, never stored it"
+    return Finding(Verdict.INVALID, f"{event.file}: {said}.", server, event.file, (*same[:1], event))
+
+
+def _at_the_end(run: Run, event: Event) -> list[Finding]:
+    """Whether the disks hold as many good copies as were promised, and what explains that they do not."""
+    file, version, digest = event.file, event.detail.get("version", 0), event.detail.get("digest", "")
+    good = {folder.place: server for server, folder in run.folders.items() if folder.holds(file, digest)}
+    promised = _promised(event)
+    missing = promised - len(good)
+    if missing <= 0:
+        return []
+    holders = {
+        server
+        for server, events in run.stored.get(file, {}).items()
+        if any(each.detail.get("version") == version for each in events)
+    }
+    lacking = sorted((holders | set(event.detail.get("servers", ()))) - set(good.values()))
+    lacks = [_lack(run, server, event) for server in lacking]
+    allowed = sum(lack.kind == "allowed" for lack in lacks)
+    explained = [lack for lack in lacks if lack.kind in ("fault", "unseen")]
+    if missing <= allowed:
+        return []
+    lost = [lack for lack in lacks if lack.kind == "lost"]
+    shown = explained if missing <= allowed + len(explained) else lost or explained
+    verdict = Verdict.UNKNOWN if shown is explained and explained else Verdict.INVALID
+    where = f"only on {', '.join(sorted(good.values()))}" if good else "on no server"
+    why = "; ".join(lack.reason for lack in shown) or f"other servers than {', '.join(lacking)} were to hold it"
+    return [
+        Finding(
+            verdict,
+            f"{file} was acknowledged with {promised} copies, its bytes are {where} now: {why}.",
+            shown[0].server if shown else "",
+            file,
+            (event, *(each for lack in shown for each in lack.events)),
+        )
+    ]
+
+
+def _lack(run: Run, server: str, event: Event) -> _Lack:
+    file, version = event.file, event.detail.get("version", 0)
+    folder = run.folders.get(server)
+    if folder is None or folder.problem:
+        reason = "was not given" if folder is None else f"could not be read, {folder.problem}"
+        return _Lack(server, "unseen", f"the folder of {server} {reason}")
+    if _made_way(run, server, file, version):
+        return _Lack(server, "allowed", f"newer versions took its place on {server}")
+    damage = run.damage(server, file)
+    if damage:
+        return _Lack(server, "fault", f"the copy on {server} was damaged on purpose and not repaired", tuple(damage))
+    distrust = run.distrust(server)
+    if distrust:
+        return _Lack(server, "unseen", distrust)
+    for kind, said in (("quarantined", "found its copy damaged"), ("dropped", "dropped its copy as one too many")):
+        events = [each for each in run.of_file(server, file, kind) if each.detail.get("version") == version]
+        if events:
+            return _Lack(server, "lost", f"{server} {said}", tuple(events))
+    there = "has other bytes under its name" if folder.copies.get(file) else "has no such file"
+    return _Lack(server, "lost", f"{server} {there}")
+
+
+def _made_way(run: Run, server: str, file: str, version: int) -> bool:
+    """Whether newer versions on a server are a reason not to have this one any more."""
+    newer = {
+        each.detail.get("version", 0)
+        for each in run.of_file(server, file, "stored")
+        if each.detail.get("version", 0) > version
+    }
+    if not newer or len(newer) < run.keep:
+        return False
+    if not run.keeps_versions:
+        return True
+    dropped = [versions_in(each.detail.get("dropped")) for each in run.of_file(server, file, "stored")]
+    dropped += [{each.detail.get("version", 0)} for each in run.of_file(server, file, "dropped")]
+    return any(version in each for each in dropped)

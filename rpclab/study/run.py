@@ -1,0 +1,224 @@
+"""A run as the judge sees it: the history by file and by server, which faults were planted, which logs can be
+trusted.
+
+A log is trusted if its events are numbered from 1 without a gap or a repetition, and nobody received a message that
+was sent by an event beyond its end. From such a log it also follows what did not happen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from ..rpc.document import CLIENT as DOCUMENT_CLIENT
+from ..trace import Event
+from .folder import ServerFolder
+from .history import History, natural_order
+from .report import Finding, Verdict
+
+__all__ = ["CHANGES", "Run", "versions_in"]
+
+CHANGES = ("stored", "deleted", "dropped", "quarantined")
+"""The kinds of events by which a server tells that what it stores has changed."""
+
+
+class Run:
+    """Questions that several invariants ask of one run."""
+
+    def __init__(self, history: History, folders: Mapping[str, ServerFolder]) -> None:
+        self.history = history
+        self.folders = dict(folders)
+
+    # ---- who there is
+
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """What each node is, as far as it said so when it started."""
+        return {event.node: event.detail.get("role", "") for event in self.history.of("started")}
+
+    @cached_property
+    def managers(self) -> list[str]:
+        """The nodes that act as the manager: one, unless something is wrong."""
+        acting = {event.node for event in self.history.of("placed", "registered", "reported")}
+        return sorted(acting | {node for node, role in self.roles.items() if role == "manager"})
+
+    @cached_property
+    def servers(self) -> list[str]:
+        """The servers that were ever seen, by name."""
+        seen = {node for node, role in self.roles.items() if role == "server"} | self.folders.keys()
+        seen |= {event.peer for event in self.history.of("registered")}
+        seen |= {event.node for kind in CHANGES for event in self.history.of(kind)}
+        return sorted(seen, key=natural_order)
+
+    @cached_property
+    def clients(self) -> list[str]:
+        """The nodes with a log that are neither manager nor server, nor what plants faults."""
+        others = {*self.managers, *self.servers, "cluster"}
+        return [node for node in self.history.nodes if node not in others]
+
+    # ---- which logs can be trusted
+
+    @cached_property
+    def holes(self) -> dict[str, str]:
+        """For each node whose log is not whole: what is wrong with it."""
+        numbers: dict[str, list[int]] = {}
+        for event in self.history:
+            numbers.setdefault(event.node, []).append(event.number)
+        holes: dict[str, str] = {}
+        for node, found in numbers.items():
+            last = max(found)
+            if len(set(found)) < len(found):
+                repeated = next(number for number, times in Counter(found).items() if times > 1)
+                holes[node] = f"event {repeated} stands more than once in the log of {node}"
+            elif len(found) < last:
+                missing = min(set(range(1, last + 1)).difference(found))
+                holes[node] = f"event {missing} is missing from the log of {node}"
+        heard: dict[str, int] = {}
+        for event in self.history:
+            if event.cause is not None and event.cause[1] > heard.get(event.cause[0], 0):
+                heard[event.cause[0]] = event.cause[1]
+        for node, number in heard.items():
+            if node in numbers and node not in holes and number > max(numbers[node]):
+                holes[node] = f"the log of {node} ends before its event {number}, which others received"
+        return holes
+
+    def distrust(self, node: str) -> str:
+        """Why it does not follow from a node's log what did not happen; "" if it does."""
+        if node not in self._logged:
+            return f"{node} wrote no event log"
+        return self.holes.get(node, "")
+
+    @cached_property
+    def _logged(self) -> set[str]:
+        return set(self.history.nodes)
+
+    def hidden(self, nodes: list[str]) -> list[Finding]:
+        """A finding for each of these nodes whose log is not whole, and one for lines that nobody can read."""
+        found = [Finding(Verdict.UNKNOWN, f"{self.holes[node]}.", node) for node in nodes if node in self.holes]
+        if self.history.damaged:
+            found.append(
+                Finding(Verdict.UNKNOWN, f"{self.history.damaged} damaged lines of the event logs cannot be read.")
+            )
+        return found
+
+    @cached_property
+    def silent_clients(self) -> list[str]:
+        """Clients whose backups were stored, but who wrote no event log: what they were promised is not known."""
+        logged = self._logged
+        owners = {event.file.partition("/")[0] for event in self.history.of("stored") if event.copy == "original"}
+        writers = {node.rpartition("-")[0] for node in logged} | logged
+        return sorted(owners - writers - {DOCUMENT_CLIENT})
+
+    # ---- faults
+
+    @cached_property
+    def _damaged(self) -> dict[str, dict[str, list[Event]]]:
+        found: dict[str, dict[str, list[Event]]] = {}
+        for event in self.history.of("damaged"):
+            found.setdefault(event.peer, {}).setdefault(event.file, []).append(event)
+        return found
+
+    def damage(self, server: str, file: str) -> list[Event]:
+        """The faults by which somebody damaged this file on this server; a fault without a file is about its whole disk."""
+        faults = self._damaged.get(server, {})
+        return [*faults.get(file, ()), *faults.get("", ())]
+
+    def disturbed(self, *nodes: str) -> list[Event]:
+        """What was done to these nodes, or seen of them, that lets a transfer fail half way."""
+        events = [event for node in nodes for event in self._disturbances.get(node, ())]
+        return sorted(events, key=lambda event: (event.lamport, event.node, event.number))
+
+    @cached_property
+    def _disturbances(self) -> dict[str, list[Event]]:
+        found: dict[str, list[Event]] = {}
+        for event in self.history.of("killed", "paused", "restarted", "suspected"):
+            found.setdefault(event.peer, []).append(event)
+        starts: dict[str, list[Event]] = {}
+        for event in self.history.of("started"):
+            starts.setdefault(event.node, []).append(event)
+        for node, events in starts.items():
+            found.setdefault(node, []).extend(events[1:])  # it was started again: something ended it before
+        return found
+
+    def end(self, node: str) -> str:
+        """How a node ended: "stopped" (cleanly), "killed", or "running" if nothing says that it ended."""
+        started = max((event.time for event in self.history.of("started") if event.node == node), default=-1.0)
+        stopped = any(event.node == node and event.time >= started for event in self.history.of("stopped"))
+        killed = any(event.peer == node and event.time >= started for event in self.history.of("killed"))
+        return "stopped" if stopped else "killed" if killed else "running"
+
+    # ---- what servers stored
+
+    @cached_property
+    def changes(self) -> dict[str, list[Event]]:
+        """For each server, in its own order: the events by which what it stores changed."""
+        found: dict[str, list[Event]] = {server: [] for server in self.servers}
+        for event in self.history.of(*CHANGES):
+            found[event.node].append(event)
+        return found
+
+    @cached_property
+    def stored(self) -> dict[str, dict[str, list[Event]]]:
+        """By file and server: the events that a version became durable there."""
+        found: dict[str, dict[str, list[Event]]] = {}
+        for event in self.history.of("stored"):
+            found.setdefault(event.file, {}).setdefault(event.node, []).append(event)
+        return found
+
+    def of_file(self, server: str, file: str, kind: str) -> list[Event]:
+        return self._by_file.get((server, file, kind), [])
+
+    @cached_property
+    def _by_file(self) -> dict[tuple[str, str, str], list[Event]]:
+        found: dict[tuple[str, str, str], list[Event]] = {}
+        for events in self.changes.values():
+            for event in events:
+                found.setdefault((event.node, event.file, event.kind), []).append(event)
+        return found
+
+    @cached_property
+    def promised(self) -> set[tuple[str, int]]:
+        """The files and versions that clients were promised."""
+        return {(event.file, event.detail.get("version", 0)) for event in self.history.of("acknowledged")}
+
+    @cached_property
+    def keeps_versions(self) -> bool:
+        """Whether servers keep earlier versions: then one that makes way is named by the event that stored the newer one."""
+        return self.keep > 0 or any("dropped" in event.detail for event in self.history.of("stored"))
+
+    @cached_property
+    def keep(self) -> int:
+        """How many versions of a file stay, as the manager said when it started; 0 if it did not say."""
+        said = [event.detail.get("keep") for event in self.history.of("started") if event.node in self.managers]
+        return next((value for value in reversed(said) if isinstance(value, int)), 0)
+
+    @cached_property
+    def deletes(self) -> dict[str, list[Event]]:
+        """By file: deletes that somebody asked for, acknowledged (`removed`) or only carried out somewhere (`deleted`)."""
+        found: dict[str, list[Event]] = {}
+        for event in self.history.of("removed"):
+            found.setdefault(event.file, []).append(event)
+        asked: Counter[str] = Counter()
+        for event in self.history.of("receive", "deleted"):
+            if event.kind == "receive" and event.method in ("deleteFile", "dropFile") and event.message == "request":
+                asked[event.node] += 1
+            elif event.kind == "deleted" and (asked[event.node] or self.distrust(event.node)):
+                asked[event.node] -= 1
+                found.setdefault(event.file, []).append(event)
+        return found
+
+    def deleted(self, file: str, version: int) -> bool:
+        """Whether a delete that somebody asked for, acknowledged or in doubt, covers this version."""
+        return any(event.detail.get("version", 0) >= version for event in self.deletes.get(file, ()))
+
+
+def versions_in(values: Any) -> set[int]:
+    """The versions in a list of an event's detail, whether it holds numbers or records of files."""
+    found: set[int] = set()
+    for value in values or ():
+        version = value.get("version") if isinstance(value, dict) else value
+        if isinstance(version, int):
+            found.add(version)
+    return found
