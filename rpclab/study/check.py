@@ -17,13 +17,11 @@ from ..errors import UsageError
 from ..world.base import Disk
 from .folder import ServerFolder
 from .history import History
-from .invariants import copies, counts, folders, placement, replication, restores
+from .invariants import INVARIANTS
 from .report import Finding, Judgement, Report, Verdict
 from .run import Run
 
 __all__ = ["Finding", "Judgement", "Report", "Verdict", "check", "check_run", "server_folders"]
-
-INVARIANTS = (copies, restores, counts, placement, replication, folders)
 
 
 def check(history: History, disks: Mapping[str, str | os.PathLike[str]], *, disk: Disk | None = None) -> Report:
@@ -32,7 +30,7 @@ def check(history: History, disks: Mapping[str, str | os.PathLike[str]], *, disk
     Each file is read once, so it takes as long as reading the disks.
     """
     run = Run(history, {server: ServerFolder.read(path, disk) for server, path in disks.items()})
-    return Report(tuple(invariant.judge(run) for invariant in INVARIANTS))
+    return Report(tuple(judge(run) for judge in INVARIANTS))
 
 
 def check_run(folder: str | os.PathLike[str], servers: str | os.PathLike[str] | None = None) -> Report:

@@ -1,0 +1,258 @@
+"""The judge finds what wrong code does: real parts, one of them broken, and their run is judged."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from rpclab.client.session import Client
+from rpclab.errors import RpclabError
+from rpclab.manager.service import Manager
+from rpclab.manager.settings import Settings
+from rpclab.records import ServerRecord
+from rpclab.server.service import Server
+from rpclab.study.report import Verdict
+
+from .stage import Stage
+
+
+def work(stage: Stage) -> None:
+    """What a few people do: back up, change, restore, delete."""
+    ann, ben = stage.client("ann"), stage.client("ben")
+    for number in range(4):
+        ann.backup(stage.file("a", b"ann" * (number + 1) * 1000), f"a{number}")
+    ben.backup(stage.file("b", b"ben" * 70_000), "b")
+    ben.backup(stage.file("b", b"changed" * 20_000), "b")
+    in_the_middle(ann, ben, stage)
+    ann.restore("a1", str(stage.folder / "back"))
+    ben.restore("b", str(stage.folder / "back"))
+    ann.restore("b", str(stage.folder / "back"), client="ben")
+    ann.delete("a3")
+
+
+def in_the_middle(ann: Client, ben: Client, stage: Stage) -> None:
+    """One backs a file up while another one's is on its way."""
+    waiting = ["c", "d"]
+
+    def meanwhile(done: int, total: int) -> None:
+        if waiting:
+            ben.backup(stage.file("c", b"meanwhile"), waiting.pop())
+
+    ann.backup(stage.file("long", bytes(3 << 20)), "long", progress=meanwhile)
+
+
+# ---- what is broken: each function breaks one part
+
+
+def acknowledges_copies_that_it_never_makes(server: Server) -> None:
+    copier = server._replication
+    copier._copy = lambda file, upload, target: [target.node]  # type: ignore[method-assign]
+
+
+def forgets_what_it_promised(server: Server) -> None:
+    """The file vanishes from the disk as soon as its receipt is out."""
+    make = server._make_copies
+
+    def make_and_forget(file: Any, *rest: Any) -> Any:
+        receipt = make(file, *rest)
+        if file.name == "a1":
+            pathlib.Path(server.store.folder, "Backups", file.client, file.name).unlink()
+        return receipt
+
+    server._make_copies = make_and_forget  # type: ignore[method-assign]
+
+
+def stores_other_bytes(server: Server) -> None:
+    """A bit turns over between the digest and the disk."""
+    stored = server._stored
+
+    def store_and_turn(file: Any, *rest: Any, **named: Any) -> Any:
+        if file.name == "a2":
+            path = pathlib.Path(server.store.folder, "Backups", file.client, file.name)
+            path.write_bytes(b"X" + path.read_bytes()[1:])
+        return stored(file, *rest, **named)
+
+    server._stored = store_and_turn  # type: ignore[method-assign]
+
+
+def gives_another_file_back(server: Server) -> None:
+    """Asked for a1 it gives a2, and vouches for it."""
+    open_stored = server.store.open
+
+    def open_other(client: str, name: str, *rest: Any) -> Any:
+        if name != "a1" or "a2" not in {file.name for file in server.store.files()}:
+            return open_stored(client, name, *rest)
+        wanted, reader = open_stored(client, "a1", *rest)
+        reader.close()
+        other, reader = open_stored(client, "a2", *rest)
+        return replace(other, name="a1", version=wanted.version + 1), reader
+
+    server.store.open = open_other  # type: ignore[method-assign]
+
+
+def tells_too_few_bytes(server: Server) -> None:
+    report = server.link.report
+
+    def less(told: tuple[int, int], *rest: Any, **named: Any) -> None:
+        report((told[0], told[1] // 2), *rest, **named)
+
+    server.link.report = less  # type: ignore[method-assign]
+
+
+def never_reports(server: Server) -> None:
+    server.link.report = lambda *told, **named: None  # type: ignore[method-assign]
+
+
+def does_not_listen_to_reports(manager: Manager) -> None:
+    """It writes down what it is told, and goes on with what it knew: its books say nothing was stored."""
+    update = manager.directory.update
+
+    def forget(address: Any, *, stored_bytes: int, **named: Any) -> bool:
+        return update(address, stored_bytes=0, **named)
+
+    manager.directory.update = forget  # type: ignore[method-assign]
+
+
+def chooses_the_fullest(manager: Manager) -> None:
+    manager.directory._policy = lambda servers, request, random: max(servers, key=lambda each: each.stored_bytes)
+
+
+def ignores_what_it_has_promised(manager: Manager) -> None:
+    manager.directory._reserve = lambda *named: None  # type: ignore[method-assign]
+
+
+def takes_one_server_twice(manager: Manager) -> None:
+    choose = manager.directory.choose
+    manager.directory.choose = lambda *, exclude=None, **named: choose(**named)  # type: ignore[method-assign]
+
+
+def sends_every_copy_twice(server: Server) -> None:
+    copy = server._replication._copy
+
+    def twice(*named: Any) -> Any:
+        copy(*named)
+        return copy(*named)
+
+    server._replication._copy = twice  # type: ignore[method-assign]
+
+
+def sends_one_copy_too_many(server: Server) -> None:
+    copy_after = server._replication.copy_after
+
+    def more(file: Any, upload: str, count: int, route: Any, *rest: Any) -> Any:
+        listed = server.link._pool.call("listServers", returns=list[ServerRecord])  # type: ignore[attr-defined]
+        others = [each for each in listed if each.address != server._address]
+        made = copy_after(file, upload, count + 1, others, *rest)
+        del made.nodes[count:]
+        return made
+
+    server._replication.copy_after = more  # type: ignore[method-assign]
+
+
+def says_that_copies_exist_elsewhere(server: Server) -> None:
+    """It tells its log of copies that the other server never acknowledged."""
+    stored = server._stored
+
+    def boast(file: Any, copy: str, upload: str, *rest: Any) -> Any:
+        stored(file, copy, upload, *rest)
+        other = "server1" if server._identity.node != "server1" else "server2"
+        server._replication._trace_replicated(replace(file, version=file.version + 99), other, upload)
+
+    server._stored = boast  # type: ignore[method-assign]
+
+
+def leaves_half_a_file(server: Server) -> None:
+    """The file loses its end, once it has its name."""
+    stored = server._stored
+
+    def cut(file: Any, *rest: Any, **named: Any) -> Any:
+        path = pathlib.Path(server.store.folder, "Backups", file.client, file.name)
+        if file.name == "a0":
+            path.write_bytes(path.read_bytes()[:-1])
+        return stored(file, *rest, **named)
+
+    server._stored = cut  # type: ignore[method-assign]
+
+
+def writes_beside_its_folder(server: Server) -> None:
+    pathlib.Path(server.store.folder).parent.joinpath("notes.txt").write_text("not in a server's folder")
+
+
+def never_empties_incoming(server: Server) -> None:
+    stop = server.stop
+
+    def stop_and_leave(within_s: float = 0.0) -> None:
+        stop(within_s)
+        pathlib.Path(server.store.folder, "Incoming", "0123").write_bytes(b"half")
+
+    server.stop = stop_and_leave  # type: ignore[method-assign]
+
+
+@dataclass
+class Planted:
+    breaks: Callable[..., None]
+    invariant: str
+    names: str
+    more: tuple[str, ...] = ()
+    replicas: int = 2
+
+    def __str__(self) -> str:
+        return self.breaks.__name__
+
+
+SERVERS = [
+    Planted(acknowledges_copies_that_it_never_makes, "copies", "ann/a", more=("replication",)),
+    Planted(forgets_what_it_promised, "copies", "ann/a1", more=("counts",)),
+    Planted(stores_other_bytes, "copies", "ann/a2"),
+    Planted(gives_another_file_back, "restores", "ann/a1", replicas=3),
+    Planted(tells_too_few_bytes, "counts", "server"),
+    Planted(never_reports, "counts", "server"),
+    Planted(sends_every_copy_twice, "replication", "ann/a"),
+    Planted(sends_one_copy_too_many, "replication", "ann/a"),
+    Planted(says_that_copies_exist_elsewhere, "replication", "ann/a"),
+    Planted(leaves_half_a_file, "folders", "ann/a0", more=("copies", "counts")),
+    Planted(writes_beside_its_folder, "folders", "notes.txt"),
+    Planted(never_empties_incoming, "folders", "Incoming"),
+]
+
+MANAGERS = [
+    Planted(does_not_listen_to_reports, "placement", "ann/"),
+    Planted(chooses_the_fullest, "placement", "ann/"),
+    Planted(ignores_what_it_has_promised, "placement", "ben/d"),
+    Planted(takes_one_server_twice, "placement", "ann/", more=("copies",)),
+]
+
+
+def test_a_run_in_which_nothing_is_broken_is_valid(tmp_path: pathlib.Path) -> None:
+    stage = Stage(tmp_path)
+    work(stage)
+    report = stage.report()
+    assert report.valid, report
+
+
+@pytest.mark.parametrize("planted", SERVERS, ids=str)
+def test_a_server_that_is_wrong_is_found(tmp_path: pathlib.Path, planted: Planted) -> None:
+    stage = Stage(tmp_path, break_server=planted.breaks, settings=Settings(replicas=planted.replicas))
+    run_and_judge(stage, planted)
+
+
+@pytest.mark.parametrize("planted", MANAGERS, ids=str)
+def test_a_manager_that_is_wrong_is_found(tmp_path: pathlib.Path, planted: Planted) -> None:
+    stage = Stage(tmp_path, break_manager=planted.breaks)
+    run_and_judge(stage, planted)
+
+
+def run_and_judge(stage: Stage, planted: Planted) -> None:
+    with contextlib.suppress(RpclabError):  # the clients may see the fault too
+        work(stage)
+    report = stage.report()
+    found = report[planted.invariant]
+    assert found.verdict is Verdict.INVALID, report
+    assert planted.names in found.sentence, report
+    assert report.named(Verdict.INVALID) <= {planted.invariant, *planted.more}, report
