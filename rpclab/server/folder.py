@@ -5,34 +5,38 @@ from __future__ import annotations
 from blake3 import blake3
 
 from ..errors import NoSuchFile, StorageError
-from ..records import FileRecord
 from ..world.base import Disk, Reader
 
-__all__ = ["Folder", "digest"]
+__all__ = ["Folder", "digest", "parent"]
 
 _READ_BYTES = 1 << 20
 
 
 class Folder:
-    """`Backups/<client>/<name>` and `Incoming/`."""
+    """`Backups/<client>/<name>`, `Versions/` and `Quarantine/<client>/<name>/<version>`, `Incoming/`."""
 
     def __init__(self, disk: Disk, path: str) -> None:
         self.disk, self.path = disk, path
         self.backups, self.incoming = f"{path}/Backups", f"{path}/Incoming"
-        disk.make_folder(self.backups)
-        disk.make_folder(self.incoming)
+        self.versions, self.quarantine = f"{path}/Versions", f"{path}/Quarantine"
+        self._roots = (self.backups, self.versions, self.quarantine)
+        for each in (*self._roots, self.incoming):
+            disk.make_folder(each)
 
-    def path_of(self, file: FileRecord) -> str:
-        """The path of a stored file."""
-        return f"{self.backups}/{file.client}/{file.name}"
+    def plain(self, client: str, name: str) -> str:
+        """The path of a file's newest version."""
+        return f"{self.backups}/{client}/{name}"
+
+    def earlier(self, client: str, name: str, version: int) -> str:
+        """The path of an earlier version."""
+        return f"{self.versions}/{client}/{name}/{version}"
 
     def waiting(self, name: str) -> str:
         """The path of a file that is arriving."""
         return f"{self.incoming}/{name}"
 
-    def give_name(self, incoming: str, path: str) -> None:
-        """Rename a file over its name; an empty folder, left there when its removal failed, makes way."""
-        source = self.waiting(incoming)
+    def give_name(self, source: str, path: str) -> None:
+        """Rename a file over a name; an empty folder, left there when its removal failed, makes way."""
         try:
             self.disk.rename(source, path)
         except StorageError:
@@ -42,14 +46,19 @@ class Folder:
             self.disk.remove(path)
             self.disk.rename(source, path)
 
+    def remove(self, path: str) -> None:
+        """Remove a file for good, and the folders above it once nothing is in them."""
+        self.forget(path)
+        self.tidy(parent(path))
+
     def tidy(self, folder: str) -> None:
         """Make a removal in a folder durable, and remove the folder, and those above it, once nothing is in them."""
-        while folder != self.backups and not self.disk.list(folder):
+        while folder not in self._roots and not self.disk.list(folder):
             try:
                 self.forget(folder)
             except StorageError:
                 break  # a person has put something there that is no file of ours, such as a link
-            folder = folder.rpartition("/")[0]
+            folder = parent(folder)
         self.disk.sync_folder(folder)
 
     def forget(self, path: str) -> None:
@@ -66,6 +75,10 @@ class Folder:
             return digest(reader)
         finally:
             reader.close()
+
+
+def parent(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def digest(reader: Reader) -> str:

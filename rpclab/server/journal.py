@@ -1,8 +1,10 @@
-"""The journal: which files a server stores, with the digests they must have. Append-only lines, each with a checksum.
+"""The journal: which versions of which files a server stores, with the digests they must have. Append-only lines, each with a
+checksum.
 
-A line is durable before the file appears under its name, and it names the temporary file that waits to be renamed. So whatever
-moment the power fails at, the next start can finish what was begun (a redo log): an acknowledged file is there, under its
-name, with the digest that was acknowledged.
+Each line says all that holds of its file from then on: its own version and the earlier ones that are `kept`, those that are not
+listed make way. A line is durable before anything is moved, and it names the temporary file that waits to be renamed. So whatever
+moment the power fails at, the next start can finish what was begun (a redo log): an acknowledged version is there, in its
+place, with the digest that was acknowledged.
 """
 
 from __future__ import annotations
@@ -12,26 +14,50 @@ from contextlib import suppress
 
 import msgspec
 from blake3 import blake3
+from msgspec.structs import replace
 
 from ..errors import NoSuchFile
 from ..records import FileRecord
 from ..world.base import World, Writer
 
-__all__ = ["Entry", "Journal"]
+__all__ = ["SETTLED", "Entry", "Journal"]
 
 
 class Entry(msgspec.Struct, omit_defaults=True, frozen=True):
-    """One change: a file was stored (it waits under the name `incoming`), or a tombstone for one that is `removed`; a `void`
-    one takes back the line before, whose file did not get its name."""
+    """One change of one file: this version was stored (it waits under the name `incoming`), or it is a tombstone, or the
+    version is `gone` (into `quarantine`, if that names a place there); `void` takes back a line that could not be carried
+    out. Of the other versions those in `kept` are there after it.
+
+    `removed` is what lay under the plain name and is to go; the same line without it says that this was done. With `foreign`
+    something else was found in the place of this version. `settled` is about no file: everything above was carried out.
+    """
 
     file: FileRecord
     incoming: str = ""
     removed: FileRecord | None = None
     void: bool = False
+    kept: list[int] = []
+    gone: bool = False
+    quarantine: str = ""
+    foreign: bool = False
+    settled: bool = False
 
     @property
     def stored(self) -> bool:
-        return not (self.void or self.file.deleted)
+        return not (self.void or self.gone or self.file.deleted)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something was to be done for it that may not have been done."""
+        return bool(self.incoming or self.removed)
+
+    @property
+    def versions(self) -> set[int]:
+        """What is there after it."""
+        return {*self.kept, self.file.version} if self.stored else set(self.kept)
+
+
+SETTLED = Entry(FileRecord("", "", 0, "", 0), settled=True)
 
 
 class Journal:
@@ -43,6 +69,8 @@ class Journal:
         self._path = f"{folder}/journal.jsonl"
         self._writer: Writer | None = None
         self.damaged = 0
+        self.lines = 0
+        self.unsettled = False  # whether a line was added that begins what a crash can interrupt
 
     def read(self) -> list[Entry]:
         """Every whole line, in order; lines that are torn or damaged are counted in `damaged`."""
@@ -58,22 +86,31 @@ class Journal:
         finally:
             reader.close()
         entries = [_parse(line) for line in bytes(data).split(b"\n") if line]
-        self.damaged = entries.count(None)
-        return [entry for entry in entries if entry is not None]
+        self.damaged, self.lines = entries.count(None), len(entries)
+        found: list[Entry] = []
+        for entry in entries:
+            if entry is not None and entry.settled:
+                found = [replace(before, incoming="", removed=None) if before.unsettled else before for before in found]
+            elif entry is not None:
+                found.append(entry)
+        self.unsettled = any(entry.unsettled for entry in found)
+        return found
 
-    def rewrite(self, files: Iterable[FileRecord]) -> None:
-        """Begin anew with just these files, atomically."""
+    def rewrite(self, entries: Iterable[Entry]) -> None:
+        """Begin anew with just these lines, atomically."""
         self.close()
         fresh = f"{self._path}.new"
         with suppress(NoSuchFile):  # left over only when a rewrite was cut short
             self._disk.remove(fresh)
         writer = self._disk.create(fresh)
+        lines = [_line(entry) for entry in entries]
         try:
-            writer.write([_line(Entry(file)) for file in files] or [b""])
+            writer.write(lines or [b""])
             writer.sync()
         finally:
             writer.close()
         self._disk.rename(fresh, self._path)
+        self.lines, self.unsettled = len(lines), False
         self._disk.sync_folder(self._folder)
 
     def append(self, entry: Entry) -> None:
@@ -83,6 +120,12 @@ class Journal:
             self._writer = self._disk.append(self._path)
             start = b"\n"  # whatever a line that failed has left behind, this one begins anew
         try:
+            if start:
+                self._disk.sync_folder(
+                    self._folder
+                )  # a journal that was just made, or made anew, has its name for good
+            self.lines += 1
+            self.unsettled = self.unsettled or entry.unsettled
             self._writer.write([start + _line(entry)])
             self._writer.sync()
         except BaseException:

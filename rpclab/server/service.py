@@ -159,7 +159,7 @@ class Server:
         if size < 0 or wanted < 1:
             raise UsageError(f"a file of {size} bytes in {wanted} copies cannot be")
         owner = _owner(call, client)
-        incoming = self.store.begin(owner, filename, size, version)
+        incoming = self.store.begin(owner, filename, size, version, keep=1)
         job = Upload(
             upload or self._world.nonce(8).hex(), incoming, wanted, list(route or []), replication, acknowledge, copy
         )
@@ -204,12 +204,13 @@ class Server:
     def delete_file(self, call: Call, filename: str, client: str = "", version: int = 0) -> FileRecord | None:
         """Remove a stored file, and remember up to which version, so that an older copy is not stored again. Returns what
         was removed; with a version it is no error if there was nothing."""
-        tombstone, file = self.store.delete(_owner(call, client), check_name(filename), version)
+        tombstone, removed = self.store.delete(_owner(call, client), check_name(filename), version)
+        file = removed[-1] if removed else None
         report = self.store.report()
         key = file_key(tombstone.client, tombstone.name)
         detail = {"stored_bytes": report[1], "version": tombstone.version}
         self._tracer.event("deleted", file=key, bytes=file.size if file else 0, detail=detail)
-        self.link.report(report, stored=[tombstone], removed=[file] if file else [])
+        self.link.report(report, stored=[tombstone], removed=removed)
         return file
 
     def list_stored(self, after: tuple[str, str] | None = None) -> list[FileRecord]:
@@ -324,7 +325,7 @@ class Server:
     def _take_document_file(self, channel: Channel, request: DocumentRequest) -> None:
         """Store a file that a program of the document's wire sends, confirm it, then copy it on, in that order."""
         name = request.args[0] if request.args and isinstance(request.args[0], str) else ""
-        incoming = self.store.begin(document.CLIENT, name, -1, self.link.next_version())
+        incoming = self.store.begin(document.CLIENT, name, -1, self.link.next_version(), keep=1)
         try:
             document.send_reply(channel, self._tracer, document.FILENAME_RECEIVED)
             file = incoming.commit(_write_pieces(incoming, document.file_pieces(channel)))

@@ -1,33 +1,44 @@
-"""The store: a server's folder. A file is in it whole, durable and under its name, or not at all.
+"""The store: a server's folder. A version of a file is in it whole, durable and in its place, or not at all.
 
-    Backups/<client>/<name>   the stored files, readable as they are
-    Incoming/                 files that are still arriving
-    journal.jsonl             what is stored, with digests (journal.py)
-    lock                      held while a server uses the folder
+    Backups/<client>/<name>                the newest version of each file, readable as it is
+    Versions/<client>/<name>/<version>     earlier versions that are kept
+    Quarantine/<client>/<name>/<version>   contents that were found damaged; nothing touches them any more
+    Incoming/                              files that are still arriving
+    journal.jsonl                          what is stored, with digests (journal.py)
+    lock                                   held while a server uses the folder
 
-To store: write a new file in Incoming, check length and digest, sync it, note it in the journal and sync that, rename it over its
-name, sync the folder. Only then is it acknowledged. What is done at the start, after whatever happened before, is in recovery.py.
+To store: write a new file in Incoming, check length and digest, sync it, note it in the journal and sync that, move the version
+that has the name to Versions and sync that folder, rename the new one to the name, sync the folder. Only then is it acknowledged.
+How things move is in shelf.py, what is done at the start, after whatever happened before, in recovery.py.
+
+The wall clock decides one thing: a tombstone older than `tombstone_s` is forgotten, when the journal is begun anew. By then every
+server that holds a copy of what was deleted must have been there once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from msgspec.structs import replace
 
-from ..errors import DigestMismatch, DiskFull, NoSuchFile, QuotaExceeded, RpclabError, StorageError
+from ..errors import DiskFull, NoSuchFile, QuotaExceeded, RpclabError, StorageError
 from ..names import check_client, check_name
 from ..records import FileRecord, file_key
 from ..world.base import Reader, World
 from .folder import Folder, digest
+from .incoming import Incoming
 from .index import Index
-from .journal import Entry, Journal
+from .journal import SETTLED, Entry, Journal
 from .recovery import Recovery
+from .shelf import Shelf
 
-__all__ = ["Incoming", "Store"]
+__all__ = ["TOMBSTONE_S", "Incoming", "Store"]
 
+TOMBSTONE_S = 30 * 86400.0  # longer than a student's server stays away over the holidays
 _SPARE_BYTES = 1 << 20  # left free on the disk for the journal and the event log
+_GROWN, _GROWN_LINES = 4, 1000  # a journal of more than 4 lines for each that it needs, and these, is begun anew
 
 
 class Store:
@@ -39,22 +50,27 @@ class Store:
         folder: str,
         *,
         quota_bytes: int | None = None,
+        tombstone_s: float = TOMBSTONE_S,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.folder = folder
         self.quota_bytes = quota_bytes
         self._world, self._disk, self._say = world, world.disk, say
+        self._tombstone_s = tombstone_s
         self._lock = world.tasks.lock()  # guards everything below, and the order of the journal
-        self._index = Index()
         self._journal = Journal(world, folder)
         self._arriving = 0  # bytes announced and not yet stored
         self._report = 0
+        self._settled = True  # whether every acknowledged change reached the disk for certain
+        self._unfinished: list[Callable[[], None]] = []  # what is noted in the journal and the disk refused to do
         self.place = Folder(world.disk, folder)
+        self._index = Index(self.place)
         self._held = self._disk.lock(f"{folder}/lock")
         try:
-            Recovery(self.place, self._journal, self._index, say).run()
+            Recovery(self.place, self._journal, self._index, say, world.clock.wall(), tombstone_s).run()
         except BaseException:
-            self.close()
+            self._journal.close()
+            self._held.close()
             raise
 
     # ---- what is stored
@@ -66,29 +82,30 @@ class Store:
             return self._report, self._index.stored_bytes
 
     def files(self) -> list[FileRecord]:
+        """Every kept version of every file, by client, name and version."""
         with self._lock:
             return list(self._index)
 
     def inventory(self) -> tuple[int, int, list[FileRecord]]:
-        """The report's number, the bytes stored, and every file and tombstone, all of one moment."""
+        """The report's number, the bytes stored, and every kept version and tombstone, all of one moment."""
         with self._lock:
             self._report += 1
             return self._report, self._index.stored_bytes, [*self._index, *self._index.tombstones()]
 
-    def get(self, client: str, name: str) -> FileRecord:
-        """Errors: NoSuchFile."""
+    def get(self, client: str, name: str, version: int | None = None) -> FileRecord:
+        """A version of a file, the newest unless one is asked for. Errors: NoSuchFile."""
         with self._lock:
-            return self._index.get(client, name)
+            return self._index.get(client, name, version)
 
-    def open(self, client: str, name: str) -> tuple[FileRecord, Reader]:
-        """A stored file, and a reader of just those contents, whatever replaces them meanwhile."""
+    def open(self, client: str, name: str, version: int | None = None) -> tuple[FileRecord, Reader]:
+        """A stored version, and a reader of just those contents, whatever replaces them meanwhile."""
         with self._lock:
-            file = self._index.get(client, name)
-            return file, self._disk.open(self.place.path_of(file))
+            file = self._index.get(client, name, version)
+            return file, self._disk.open(self._index.shelf(client, name).path_of(file.version))
 
-    def verify(self, client: str, name: str) -> tuple[FileRecord, str]:
-        """Read a stored file and return its record and the digest that its contents have now."""
-        file, reader = self.open(client, name)
+    def verify(self, client: str, name: str, version: int | None = None) -> tuple[FileRecord, str]:
+        """Read a stored version and return its record and the digest that its contents have now."""
+        file, reader = self.open(client, name, version)
         try:
             return file, digest(reader)
         finally:
@@ -96,99 +113,251 @@ class Store:
 
     # ---- storing
 
-    def begin(self, client: str, name: str, size: int, version: int = 0) -> Incoming:
-        """Make room for a file that is about to arrive; size -1 is "not known before".
+    def begin(
+        self,
+        client: str,
+        name: str,
+        size: int,
+        version: int = 0,
+        *,
+        wanted: int = 0,
+        saved: float = 0.0,
+        keep: int | None = None,
+    ) -> Incoming:
+        """Make room for a version that is about to arrive; size -1 is "not known before", version 0 the next one, and `keep`
+        is how many versions of the file stay, None for all. `wanted` and `saved` go into its record.
 
         Errors, all with no effect: NameRefused, NameCollision, QuotaExceeded, DiskFull.
         """
         client, name = check_client(client), check_name(name)
-        kept = self.announce(client, name, max(0, size))
+        frees = self._frees(client, name, version, keep)
+        room = self.announce(client, name, max(0, size), max(0, size - frees))
+        file = FileRecord(client, name, size, "", version, wanted=wanted, saved=saved)
         try:
-            return Incoming(self, self._world, client, name, size, version, kept)
+            return Incoming(self, self._world, file, keep, frees, room)
         except BaseException:
-            self.arrived(kept)
+            self.arrived(room)
             raise
 
-    def announce(self, client: str, name: str, size: int) -> int:
-        """Keep room for so many bytes of a file, less what it replaces; `arrived` gives free again what this returns."""
+    def _frees(self, client: str, name: str, version: int, keep: int | None) -> int:
+        """How many bytes make way for such a version."""
         with self._lock:
-            old = self._index.find(client, name)
-            added = max(0, size - old.size) if old else size
+            self._index.check(client, name)
+            shelf = self._index.shelf(client, name)
+            _, gone = _ranked(shelf, version or self._index.above(client, name), keep)
+            same = shelf.versions.get(version)
+            return sum(file.size for file in gone) + (same.size if same else 0)
+
+    def announce(self, client: str, name: str, size: int, added: int) -> int:
+        """Keep `added` bytes of room for so many bytes of a file; `arrived` gives what this returns free again."""
+        with self._lock:
             if size:
                 self._check_room(size, added, file_key(client, name))
             self._arriving += added
             return added
 
     def _check_room(self, size: int, added: int, file: str) -> None:
-        after = self._index.stored_bytes + self._arriving + added
-        if self.quota_bytes is not None and after > self.quota_bytes:
+        stored, quota = self._index.stored_bytes, self.quota_bytes
+        if quota is not None and stored + self._arriving + added > quota:
             raise QuotaExceeded(
-                f"no room for {file} ({size:,} bytes): {self._index.stored_bytes:,} bytes are stored, "
-                f"{self._arriving:,} are arriving, the quota is {self.quota_bytes:,}"
+                f"no room for {file} ({size:,} bytes): {stored:,} bytes are stored, "
+                f"{self._arriving:,} are arriving, the quota is {quota:,}{self._advice()}"
             )
         free = self._disk.free_bytes(self.folder) - _SPARE_BYTES - self._arriving
         if size > free:
-            raise DiskFull(f"no room for {file} ({size:,} bytes): the disk has {max(0, free):,} bytes free")
+            raise DiskFull(
+                f"no room for {file} ({size:,} bytes): the disk has {max(0, free):,} bytes free{self._advice()}"
+            )
+
+    def _advice(self) -> str:
+        earlier = self._index.earlier_bytes
+        return f"; earlier versions take {earlier:,} bytes: `rpclab rm --keep 1` removes them" if earlier else ""
 
     def arrived(self, size: int) -> None:
         """An announced file has come or never will: its room is free again."""
         with self._lock:
             self._arriving -= size
 
-    def commit(self, file: FileRecord, incoming: str) -> FileRecord:
-        """Give a synced file in Incoming its name. Returns the file that now has the name: a newer version stays. Errors:
-        NoSuchFile when it was deleted meanwhile, and what the disk raises."""
+    def commit(self, file: FileRecord, incoming: str, keep: int | None) -> tuple[FileRecord, list[FileRecord]]:
+        """Give a synced file in Incoming its place. Returns what is stored now (the newest, where `keep` newer ones left no
+        place for it), and the versions that made way. Errors: NoSuchFile when it was deleted meanwhile, and the disk's."""
         with self._lock:
-            old = self._index.find(file.client, file.name)
-            newest = self._index.newest(file.client, file.name)
+            self._finish()
+            self._index.check(file.client, file.name)
+            shelf = self._index.shelf(file.client, file.name)
             if not file.version:
-                file = replace(file, version=newest.version + 1 if newest else 1)
-            if newest is not None and newest.version > file.version:
-                if newest.deleted:
-                    raise NoSuchFile(
-                        f"{file_key(file.client, file.name)} was deleted while it was sent: it is not stored"
-                    )
-                return newest
-            self._place(file, incoming, old)
-            return file
+                file = replace(file, version=self._index.above(file.client, file.name))
+            tombstone = self._index.tombstone(file.client, file.name)
+            if tombstone is not None and file.version <= tombstone.version:
+                raise NoSuchFile(f"{shelf.key} was deleted while it was sent: it is not stored")
+            there = shelf.versions.get(file.version)
+            if there is not None and there.digest == file.digest:
+                return there, []
+            kept, gone = _ranked(shelf, file.version, keep)
+            if file.version not in kept:
+                return self._index.get(file.client, file.name), []
+            line = Entry(file, incoming, kept=[version for version in kept if version != file.version])
+            self._put(shelf, line, gone)
+            self._begin_journal_anew()
+            return file, gone
 
-    def _place(self, file: FileRecord, incoming: str, old: FileRecord | None) -> None:
-        """Note the file in the journal, then let it take its name; when that fails, note that it has not."""
-        path = self.place.path_of(file)
-        folder = path.rpartition("/")[0]
-        self._disk.make_folder(folder)
+    def _put(self, shelf: Shelf, line: Entry, gone: list[FileRecord]) -> None:
+        """Note a version in the journal, then let it take its place; when that fails, everything goes back."""
+        file, replaced = line.file, shelf.plain
         try:
-            self._journal.append(Entry(file, incoming))
-            self.place.give_name(incoming, path)
+            self._journal.append(line)
+            folder = shelf.take_in(file.version, line.incoming, line.kept)
         except RpclabError:
-            self._journal.append(Entry(old) if old else Entry(file, void=True))
+            self._take_back(shelf, line)
             raise
-        self._index.put(file)
-        self._disk.sync_folder(folder)
+        if replaced not in line.kept and replaced is not None and shelf.plain == file.version:
+            self._index.remove(shelf, replaced)
+        self._index.add(shelf, file)
+        try:
+            self._disk.sync_folder(folder)
+        except StorageError:  # nothing makes way for a version without a promise
+            self._settled = False
+            with suppress(StorageError):
+                self._journal.append(replace(line, kept=shelf.others(file.version)))
+            raise
+        self._clear(shelf, [each for each in gone if each.version in shelf.versions])
 
-    def delete(self, client: str, name: str, version: int = 0) -> tuple[FileRecord, FileRecord | None]:
-        """Remove a file for good: returns its tombstone, and the file if there was one.
+    def _take_back(self, shelf: Shelf, line: Entry) -> None:
+        """Say what holds instead of a line that could not be carried out, and put things back as they were."""
+        before = shelf.versions.get(line.file.version)
+        others = shelf.others(line.file.version)
+        undone = Entry(line.file, void=True, kept=others) if before is None else Entry(before, kept=others)
+        if line.file.deleted:
+            undone = Entry(line.file, void=True, kept=sorted(shelf.versions))
+        with suppress(StorageError):
+            self._journal.append(undone)
+        self._attempt(shelf, shelf.raise_newest)  # where that fails it is read where it is
 
-        With a `version` the tombstone is kept also where no copy is, so that one on its way here is not stored; a file that
-        is newer stays. Without one a file must be there. Errors: NoSuchFile.
+    # ---- removing
+
+    def delete(self, client: str, name: str, version: int = 0) -> tuple[FileRecord, list[FileRecord]]:
+        """Remove every version up to this one for good, 0 for all: returns the file's tombstone, and what was removed.
+
+        With a `version` the tombstone is kept also where no copy is, so that one on its way here is not stored; later versions
+        stay. Without one a file must be there. It holds once it is noted: what cannot be removed from the disk then is
+        removed at the next start. Errors: NoSuchFile.
         """
         with self._lock:
-            file, newest = self._index.held(client, name), self._index.newest(client, name)
-            if file is None and not version:
-                raise NoSuchFile(f"{file_key(client, name)!r} is not stored here")
-            tombstone = FileRecord(client, name, 0, "", version or (newest.version + 1 if newest else 0), deleted=True)
-            if file is not None and file.version > tombstone.version:
-                raise NoSuchFile(f"{file_key(client, name)!r} was stored anew here since it was to be deleted")
-            self._journal.append(Entry(tombstone, removed=file))
-            self._index.put(tombstone)
+            self._finish()
+            shelf, known = self._index.shelf(client, name), self._index.tombstone(client, name)
+            if not version and not shelf.versions:
+                raise NoSuchFile(f"{shelf.key!r} is not stored here")
+            version = version or self._index.above(client, name)
+            gone = [shelf.versions[each] for each in sorted(shelf.versions) if each <= version]
+            if known is not None and known.version >= version and not gone:
+                return known, []
+            tombstone = FileRecord(client, name, 0, "", version, deleted=True, saved=self._world.clock.wall())
+            kept = [each for each in sorted(shelf.versions) if each > version]
+            self._let_go(shelf, Entry(tombstone, removed=_plain_of(shelf, gone), kept=kept), gone)
+            self._index.bury(tombstone)
+            self._begin_journal_anew()
+            return tombstone, gone
+
+    def drop(self, client: str, name: str, version: int) -> FileRecord | None:
+        """Remove one version that is not needed here any more, without a tombstone; None if it is not here."""
+        with self._lock:
+            self._finish()
+            shelf = self._index.shelf(client, name)
+            file = shelf.versions.get(version)
             if file is not None:
-                path = self.place.path_of(file)
-                self.place.forget(path)
-                self._index.drop(client, name)
-                self.place.tidy(path.rpartition("/")[0])
-                with suppress(StorageError):  # done: what is put there by hand from now on stays
-                    self._journal.append(Entry(tombstone))
-            return tombstone, file
+                removed = _plain_of(shelf, [file])
+                self._let_go(shelf, Entry(file, removed=removed, kept=shelf.others(version), gone=True), [file])
+                self._begin_journal_anew()
+            return file
+
+    def quarantine(self, file: FileRecord) -> bool:
+        """Move the damaged contents of just this version away: it no longer counts, and nothing touches them any more. False
+        if it is not here any more."""
+        with self._lock:
+            self._finish()
+            shelf, version = self._index.shelf(file.client, file.name), file.version
+            there = shelf.versions.get(version)
+            if there is None or there.digest != file.digest:
+                return False
+            name = shelf.quarantine_name(version)
+            removed = _plain_of(shelf, [there])
+            line = Entry(there, removed=removed, kept=shelf.others(version), gone=True, quarantine=name)
+            try:
+                self._journal.append(line)
+                shelf.quarantine(version, name)
+            except RpclabError:
+                self._take_back(shelf, line)
+                raise
+            self._index.remove(shelf, version)
+            if self._attempt(shelf, lambda: shelf.after_quarantine(version)):
+                self._note_done(shelf, line)
+            self._begin_journal_anew()
+            return True
+
+    def _let_go(self, shelf: Shelf, line: Entry, gone: list[FileRecord]) -> None:
+        """Note that versions are to go, then remove them."""
+        try:
+            self._journal.append(line)
+        except RpclabError:
+            self._take_back(shelf, line)
+            raise
+        if self._clear(shelf, gone):
+            self._note_done(shelf, line)
+
+    def _clear(self, shelf: Shelf, gone: list[FileRecord]) -> bool:
+        """Remove versions that no longer count; whether all of that is done."""
+        paths = [shelf.path_of(file.version) for file in gone]
+        for file in gone:
+            self._index.remove(shelf, file.version)
+        return all([self._attempt(shelf, partial(self._remove, shelf.client, shelf.name, path)) for path in paths])
+
+    def _remove(self, client: str, name: str, path: str) -> None:
+        shelf = self._index.shelf(client, name)
+        if path == self.place.plain(client, name):
+            shelf.raise_newest()
+        if all(shelf.path_of(version) != path for version in shelf.versions):
+            self.place.remove(path)
+
+    def _attempt(self, shelf: Shelf, work: Callable[[], None]) -> bool:
+        """Do what is noted already; where the disk refuses it is tried again before the next change, and at the next start."""
+        try:
+            work()
+        except StorageError as error:
+            self._unfinished.append(work)
+            self._say(f"{shelf.key} is not in order yet, this is tried again: {error}")
+            return False
+        return True
+
+    def _finish(self) -> None:
+        """Try again what the disk refused."""
+        unfinished, self._unfinished = self._unfinished, []
+        for work in unfinished:
+            try:
+                work()
+            except StorageError:
+                self._unfinished.append(work)
+
+    def _note_done(self, shelf: Shelf, line: Entry) -> None:
+        """Note that what lay under the plain name is gone: what is put there by hand from now on stays."""
+
+        def note() -> None:
+            if not self._index.shelf(shelf.client, shelf.name).versions:
+                self._journal.append(replace(line, removed=None))
+
+        if line.removed is not None:
+            self._attempt(shelf, note)
+
+    # ---- the journal
+
+    def _begin_journal_anew(self) -> None:
+        """Once the journal has grown far beyond what it describes, so that the work for a line stays the same in the mean."""
+        if self._settled and not self._unfinished and self._journal.lines > _GROWN * len(self._index) + _GROWN_LINES:
+            self._index.forget_tombstones(self._world.clock.wall() - self._tombstone_s)
+            try:
+                self._journal.rewrite(self._index.lines())
+            except StorageError as error:
+                self._journal.lines = 0  # try again when it has grown as much again
+                self._say(f"the journal could not be begun anew: {error}")
 
     # ---- the epoch
 
@@ -223,51 +392,19 @@ class Store:
 
     def close(self) -> None:
         with self._lock:
+            if self._settled and not self._unfinished and self._journal.unsettled:
+                with suppress(StorageError):  # without it the next start looks closer
+                    self._journal.append(SETTLED)
             self._journal.close()
             self._held.close()
 
 
-class Incoming:
-    """A file that is arriving: write its pieces, then `commit`, or `discard` it. Nothing of it shows before."""
+def _ranked(shelf: Shelf, version: int, keep: int | None) -> tuple[list[int], list[FileRecord]]:
+    """Which versions stay when one is added, in order, and which of those on the shelf make way."""
+    versions = sorted({*shelf.versions, version})
+    kept = versions if keep is None else versions[-max(1, keep) :]
+    return kept, [shelf.versions[each] for each in versions if each not in kept and each != version]
 
-    def __init__(self, store: Store, world: World, client: str, name: str, size: int, version: int, kept: int) -> None:
-        self._kept = kept  # bytes of room that the store keeps for this file
-        self.client, self.name, self.size, self.version = client, name, size, version
-        self._store, self._disk = store, world.disk
-        self._temporary = world.nonce(8).hex()
-        self._path = store.place.waiting(self._temporary)
-        self._writer = self._disk.create(self._path)
-        self._written = 0
-        self._open = True
 
-    def write(self, pieces: Sequence[memoryview]) -> None:
-        """Errors: DiskFull, StorageError, and QuotaExceeded when more comes than was announced."""
-        count = sum(map(len, pieces))
-        if self.size < 0:
-            self._kept += self._store.announce(self.client, self.name, count)
-        elif self._written + count > self.size:
-            raise StorageError(f"{self.name} was announced with {self.size:,} bytes, more than that came")
-        self._written += count
-        self._writer.write(pieces)
-
-    def commit(self, digest: str) -> FileRecord:
-        """Make the file durable under its name; `digest` is what the received bytes have. Returns once it survives a power
-        cut. On an error nothing is stored and the earlier version stays; only when the folder's sync fails, at the very
-        end, is the new version there without a promise."""
-        try:
-            if self.size >= 0 and self._written != self.size:
-                raise DigestMismatch(f"{self.name} was announced with {self.size:,} bytes, {self._written:,} came")
-            self._writer.sync()
-            self._writer.close()
-            file = FileRecord(self.client, self.name, self._written, digest, self.version)
-            return self._store.commit(file, self._temporary)
-        finally:
-            self.discard()
-
-    def discard(self) -> None:
-        """Forget what has arrived. May be called twice, and after a commit."""
-        if self._open:
-            self._open = False
-            self._writer.close()
-            self._store.arrived(self._kept)
-            self._store.place.forget(self._path)
+def _plain_of(shelf: Shelf, gone: list[FileRecord]) -> FileRecord | None:
+    return next((file for file in gone if file.version == shelf.plain), None)
