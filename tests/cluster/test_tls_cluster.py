@@ -59,14 +59,14 @@ def test_backup_kill_restore_and_restart_work_with_tls(
 
 
 def test_a_stranger_with_the_secret_and_no_certificate_is_refused_by_every_part(
-    start_cluster: Callable[..., LocalCluster],
+    start_cluster: Callable[..., LocalCluster], eventually: Callable[..., None]
 ) -> None:
     cluster = start_cluster(servers=1, clients=1, tls=True)
     stranger = Identity("ann", "client", load_secret(str(cluster.secret_file)))
     for part, address in cluster.addresses.items():
         with pytest.raises(HandshakeError, match="start both nodes with --certificates"):
             Client(RealWorld(), stranger, address).connect()
-        assert "does not speak TLS" in cluster.log(part, 1)
+        eventually(lambda part=part: "does not speak TLS" in cluster.log(part), what=f"{part}'s line")
 
 
 def test_a_cluster_takes_the_certificates_of_a_folder(
