@@ -91,6 +91,17 @@ class Run:
         return self.holes.get(node, "")
 
     @cached_property
+    def blind(self) -> str:
+        """Why it cannot be said of two events that neither happened before the other; "" if it can.
+
+        What happened before what is found over other nodes, so one missing log can hide it.
+        """
+        if self.history.damaged:
+            return "damaged lines of the event logs cannot be read"
+        silent = {event.cause[0] for event in self.history if event.cause and event.cause[1]} - self._logged
+        return next(iter(self.holes.values()), "") or (f"{min(silent)} wrote no event log" if silent else "")
+
+    @cached_property
     def _logged(self) -> set[str]:
         return set(self.history.nodes)
 

@@ -101,6 +101,9 @@ def _stored_before(run: Run, event: Event, server: str) -> Finding | None:
             (event,),
         )
     others = [each for each in same if each.detail.get("digest") != digest]
+    if not others and same and run.blind:
+        said = f"whether {server} had stored it when it was acknowledged is not known, for {run.blind}"
+        return Finding(Verdict.UNKNOWN, f"{event.file}: {said}.", server, event.file, (*same[:1], event))
     if others:
         said = f"{server} stored other bytes than those that were acknowledged"
     elif same:

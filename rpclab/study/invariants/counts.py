@@ -118,8 +118,11 @@ def _managers_word(run: Run, server: str, told: _Told) -> list[Finding]:
     if told.stored_bytes == truth or _lost_before(run, server, told):
         return []
     last = own[-1] if own else None
-    verdict = Verdict.INVALID if last is None or _should_know(run, last, told) else Verdict.UNKNOWN
-    why = "" if verdict is Verdict.INVALID else "; its report may have been under way when the run ended"
+    untold = [event for event in own if not run.history.happened_before(event, told.event)]
+    known = not untold or any(_promised(run, event) for event in untold)
+    hidden = bool(run.hidden(run.managers))
+    verdict = Verdict.INVALID if known and not hidden else Verdict.UNKNOWN
+    why = "; its report may have been under way when the run ended" if not known else ""
     said = f"The manager counts {told.stored_bytes:,} bytes on {server}, {truth:,} {whose}{why}."
     return [Finding(verdict, said, server, events=(told.event, *((last,) if last else ())))]
 
@@ -133,13 +136,10 @@ def _lost_before(run: Run, server: str, told: _Told) -> bool:
     return run.end(server) != "stopped" or bool(later)
 
 
-def _should_know(run: Run, change: Event, told: _Told) -> bool:
-    """Whether the manager was told after the change, or somebody had been promised it: then nothing was under way."""
-    before = run.history.happened_before
-    if before(change, told.event):
-        return True
+def _promised(run: Run, change: Event) -> bool:
+    """Whether somebody was told that a change is durable: by then the manager had been told too."""
     upload = change.detail.get("upload", "")
     promised = [event for event in run.history.of("acknowledged", "removed") if event.file == change.file]
     if change.kind == "stored":
         promised = [event for event in promised if event.detail.get("upload") == upload]
-    return any(before(change, event) for event in promised)
+    return any(run.history.happened_before(change, event) for event in promised)

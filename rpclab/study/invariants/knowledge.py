@@ -68,6 +68,11 @@ class Knowledge:
             "repairing": self._repairing,
             "placed": self._placed,
         }
+        self._quotas: dict[str, int | None] = {
+            event.node: event.detail["quota_bytes"]
+            for event in run.history.of("started")
+            if "quota_bytes" in event.detail
+        }
         self._stored: dict[tuple[str, str], list[Event]] = {}
         for event in run.history.of("stored"):
             self._stored.setdefault((event.node, event.detail.get("upload", "")), []).append(event)
@@ -148,16 +153,41 @@ class Knowledge:
     # ---- being asked
 
     def doubts(self, event: Event) -> list[str]:
-        """What of a placement's candidates does not follow from what was heard."""
+        """What of a placement does not follow from what was heard: servers, candidates, and their bytes."""
         upload = str(event.detail.get("upload", ""))
-        doubts: list[str] = []
-        for decision in event.detail.get("decisions", ()):
+        decisions = event.detail.get("decisions", ())
+        decided = [decision.get("server", "") for decision in decisions]
+        taken = [server for server in event.detail.get("servers", ()) if server not in decided]
+        doubts = self._strangers(event.file, taken)
+        for decision in decisions:
             candidates = decision.get("candidates", {})
             if isinstance(candidates, dict):
                 doubts += [
                     doubt for node, load in candidates.items() if (doubt := self._doubt(event, upload, node, load))
                 ]
+                if decision.get("count", len(candidates)) == len(candidates):
+                    doubts += self._left_out(event, upload, {*candidates, *taken})
+            taken.append(decision.get("server", ""))
         return list(dict.fromkeys(doubts))
+
+    def _left_out(self, event: Event, upload: str, known: set[str]) -> list[str]:
+        """The servers that could have been chosen too, and were no candidates.
+
+        Not those that somebody may have excluded: at a second try, for one copy more, or for a repair.
+        """
+        purpose = event.detail.get("purpose", "")
+        if not upload or upload.endswith("+") or upload in self._uploads or purpose not in ("", "backup"):
+            return []
+        return [
+            f"{node} was connected and had room, and was no candidate"
+            for node, server in self._servers.items()
+            if node not in known | self._suspected | self._vague
+            and node in self._quotas
+            and (
+                (quota := self._quotas[node]) is None
+                or server.bounds(event.time, self._reservation_s)[1] + event.bytes <= quota
+            )
+        ]
 
     def _doubt(self, event: Event, upload: str, node: str, load: int) -> str:
         server = self._servers.get(node)
@@ -176,7 +206,7 @@ class Knowledge:
             f"{load:,} bytes were taken into account for {node}, which by its reports and what was reserved had {told}"
         )
 
-    def strangers(self, file: str, taken: list[str]) -> list[str]:
+    def _strangers(self, file: str, taken: list[str]) -> list[str]:
         """The servers that were taken without a decision, though none of them can hold an older copy of the file."""
         found = []
         for node in taken:

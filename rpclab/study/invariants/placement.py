@@ -53,7 +53,9 @@ class _Decisions:
         self._run, self._manager = run, manager
         self.count = 0
         self._number = 0  # decisions in this life of the manager: whose turn it is
-        self._exact_turns = not run.history.of("repairing")  # a repair may ask the policy without placing anything
+        self._hidden = bool(run.hidden([manager]))
+        # a repair may ask the policy without placing anything; so may what a hole in the log hides
+        self._exact_turns = not (run.history.of("repairing") or self._hidden)
 
     def run(self) -> list[Finding]:
         knowledge = Knowledge(self._run)
@@ -64,12 +66,15 @@ class _Decisions:
             if event.kind == "started":
                 self._number = 0
             if event.kind == "placed":
-                for problem in [*self._placed(event, knowledge), *knowledge.doubts(event)]:
-                    found.append(
-                        Finding(Verdict.INVALID, f"{_what(event)}: {problem}.", self._manager, event.file, (event,))
-                    )
+                found += [self._finding(Verdict.INVALID, event, said) for said in self._placed(event, knowledge)]
+                worst = Verdict.UNKNOWN if self._hidden else Verdict.INVALID
+                found += [self._finding(worst, event, said) for said in knowledge.doubts(event)]
             knowledge.hear(event)
         return found
+
+    def _finding(self, verdict: Verdict, event: Event, said: str) -> Finding:
+        what = f"Placing {event.file}" if event.file else "Naming a server"
+        return Finding(verdict, f"{what}: {said}.", self._manager, event.file, (event,))
 
     def _placed(self, event: Event, knowledge: Knowledge) -> list[str]:
         """What is wrong with one placement: with its servers as a whole, and with each decision."""
@@ -82,7 +87,6 @@ class _Decisions:
         if decided != [server for server in servers if server in set(decided)]:
             problems.append(f"the policy chose {', '.join(decided)}, the file was to go to {', '.join(servers)}")
         taken = [server for server in servers if server not in decided]
-        problems += knowledge.strangers(event.file, taken)
         for decision in decisions:
             self.count += 1
             problems += self._decision(event, decision, taken, knowledge)
@@ -127,7 +131,3 @@ class _Decisions:
         if policy == "round-robin" and all_told and self._exact_turns:
             return knowledge.turn(self._number, set(candidates)) or set(candidates)
         return set(candidates)
-
-
-def _what(event: Event) -> str:
-    return f"Placing {event.file}" if event.file else "Naming a server"

@@ -23,7 +23,7 @@ def judge(run: Run) -> Judgement:
     judging = _Restores(run)
     findings = [finding for event in restored for finding in judging.of(event)]
     if restored:
-        findings += run.hidden(run.clients)
+        findings += run.hidden(run.history.nodes)
     elif run.history.damaged:
         findings += run.hidden([])
     return Judgement(
