@@ -150,7 +150,7 @@ class _Reading:
         journal = Journal(_DiskOnly(self._disk), self._found.path)  # type: ignore[arg-type]
         for entry in journal.read():
             file = entry.file
-            if entry.stored:
+            if entry.stored and file.name:
                 self._found.noted.setdefault(file_key(file.client, file.name), []).append(file)
         self._found.damaged_lines = journal.damaged
 

@@ -19,6 +19,9 @@ from ..run import Run
 __all__ = ["Knowledge"]
 
 
+_NO_LIMIT = 1 << 62
+
+
 @dataclass(slots=True)
 class _Promise:
     """Bytes reserved on one server for one upload."""
@@ -34,6 +37,7 @@ class _Server:
     stored_bytes: int
     address: tuple[str, int]
     had_files: bool
+    room: int  # its quota, 0 if it did not say whether it has one
     promises: dict[str, _Promise] = field(default_factory=dict)
 
     def bounds(self, now: float, reservation_s: float) -> tuple[int, int]:
@@ -68,11 +72,9 @@ class Knowledge:
             "repairing": self._repairing,
             "placed": self._placed,
         }
-        self._quotas: dict[str, int | None] = {
-            event.node: event.detail["quota_bytes"]
-            for event in run.history.of("started")
-            if "quota_bytes" in event.detail
-        }
+        self._starts: dict[str, list[Event]] = {}
+        for event in run.history.of("started"):
+            self._starts.setdefault(event.node, []).append(event)
         self._stored: dict[tuple[str, str], list[Event]] = {}
         for event in run.history.of("stored"):
             self._stored.setdefault((event.node, event.detail.get("upload", "")), []).append(event)
@@ -91,7 +93,10 @@ class Knowledge:
     def _registered(self, event: Event) -> None:
         stored_bytes = int(event.detail.get("stored_bytes", 0))
         address = event.detail.get("address", ("", 0))
-        self._servers[event.peer] = _Server(stored_bytes, (address[0], address[1]), stored_bytes > 0)
+        starts = [start for start in self._starts.get(event.peer, ()) if start.time <= event.time]
+        said = starts[-1].detail if starts else {}
+        room = (said["quota_bytes"] or _NO_LIMIT) if "quota_bytes" in said else 0
+        self._servers[event.peer] = _Server(stored_bytes, (address[0], address[1]), stored_bytes > 0, room)
         self._suspected.discard(event.peer)
 
     def _gone(self, event: Event) -> None:
@@ -182,11 +187,7 @@ class Knowledge:
             f"{node} was connected and had room, and was no candidate"
             for node, server in self._servers.items()
             if node not in known | self._suspected | self._vague
-            and node in self._quotas
-            and (
-                (quota := self._quotas[node]) is None
-                or server.bounds(event.time, self._reservation_s)[1] + event.bytes <= quota
-            )
+            and server.bounds(event.time, self._reservation_s)[1] + event.bytes <= server.room
         ]
 
     def _doubt(self, event: Event, upload: str, node: str, load: int) -> str:
