@@ -30,6 +30,8 @@ __all__ = ["Fault", "Nemesis", "faults"]
 
 KINDS = {"kill": 26, "pause": 20, "restart": 8, "cut": 24, "fill": 6, "squeeze": 4, "flip": 20, "kill all": 2}
 STORED = ("Backups", "Versions")
+START_S = 8.0  # for a node to start and be listed
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Nemesis:
         self._broken: set[str] = set()  # nodes that are down or paused now
         self._flipped: dict[str, tuple[str, str]] = {}  # file: the digests before and after its last damage
         self._full: set[int] = set()  # faults that filled the disk
+        self._failures: dict[str, int] = {}  # nodes that did not start, and how often in a row
         self._undo: list[_Undo] = []
         self._stop = threading.Event()
         self.thread = threading.Thread(target=self._run, name="trial-nemesis", daemon=True)
@@ -262,16 +265,19 @@ class Nemesis:
             self._start(node)
 
     def _start(self, node: str) -> None:
-        """Start a node again; its port may for a moment be somebody else's."""
-        self._broken.discard(node)
-        for last in (False, False, True):
-            try:
-                return self.cluster.restart(node)
-            except ClusterError as error:
-                self._note(f"{node} did not start: {error}")
-                if last:
-                    raise
-                self._stop.wait(1.0)
+        """Start a node again. Its port may for a moment be somebody else's: it is tried again."""
+        self._broken.add(node)
+        try:
+            self.cluster.restart(node, start_s=START_S)
+        except ClusterError as error:
+            self._failures[node] = self._failures.get(node, 0) + 1
+            self._note(f"{node} did not start: {error}")
+            if self._failures[node] > TRIES:
+                self.problems.append(f"{node} does not start, tried {TRIES} times: {error}")
+            heapq.heappush(self._undo, _Undo(time.monotonic() + 0.5, 0, lambda: self._start(node)))
+        else:
+            self._broken.discard(node)
+            self._failures.pop(node, None)
 
     def _start_all(self) -> None:
         for node in self.cluster.nodes:
@@ -282,13 +288,15 @@ class Nemesis:
         if self._disk is not None:
             self._ballast.unlink(missing_ok=True)
         self._set_quota(None)
+        self._undo.clear()
         for node in self.cluster.nodes:
             if self.cluster.state(node) == "paused":
                 self._guarded(lambda node=node: self._resume(node))  # type: ignore[misc]
-        for node in self.cluster.nodes:
-            if self.cluster.state(node) == "stopped" or node == self._squeezed:
-                self._guarded(lambda node=node: self._start(node))  # type: ignore[misc]
-        self._broken.clear()
+        self._broken = {node for node in self.cluster.nodes if self.cluster.state(node) == "stopped"} | {self._squeezed}
+        for _ in range(TRIES):
+            for node in self.cluster.nodes:
+                if node in self._broken:
+                    self._guarded(lambda node=node: self._start(node))  # type: ignore[misc]
         self._note("everything is healed")
 
 

@@ -62,7 +62,7 @@ def test_a_seed_gives_the_same_plan_again_and_another_seed_another_one() -> None
 def test_the_verdict_sees_a_lost_a_risen_a_changed_file_and_what_is_left_over(
     start_cluster: Callable[..., LocalCluster], make_file: Callable[..., pathlib.Path], tmp_path: pathlib.Path
 ) -> None:
-    cluster, believed = start_cluster(servers=3), Ledger("ann")
+    cluster, believed = start_cluster(servers=3, judged=False), Ledger("ann")
 
     def verdict() -> list[str]:
         with cluster._looking() as reader:
@@ -99,7 +99,7 @@ def test_the_verdict_sees_a_lost_a_risen_a_changed_file_and_what_is_left_over(
 
 def test_leftovers_are_seen(tmp_path: pathlib.Path, start_cluster: Callable[..., LocalCluster]) -> None:
     before = Surroundings()
-    cluster = start_cluster(servers=1)
+    cluster = start_cluster(servers=1, judged=False)
     (cluster.data / "servers/server1/journal.jsonl.new").write_bytes(b"")
     client = cluster.connect("ann")
     text = "\n".join(leftovers(before, cluster.data, within_s=0.0))

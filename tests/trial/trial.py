@@ -10,6 +10,7 @@ from collections import Counter
 
 from rpclab.cluster.local import LocalCluster
 from rpclab.study.history import History
+from rpclab.study.report import Finding, Verdict
 from rpclab.trace import Event
 
 from .model import GONE, Ledger
@@ -50,6 +51,7 @@ class Trial:
             problems = self._trial(cluster)
             self._keep_evidence = cluster.folder
         problems += leftovers(before, data)
+        problems += self._judged(cluster)
         self.note(self.summary)
         for problem in problems:
             self.note(f"WRONG {problem}")
@@ -113,6 +115,18 @@ class Trial:
                         )
         return contents if contents != GONE else "gone"
 
+    def _judged(self, cluster: LocalCluster) -> list[str]:
+        """What the judge of runs has to say against it, by all event logs and disks."""
+        began = time.monotonic()
+        report = cluster.check()
+        self.note(f"judged in {time.monotonic() - began:.1f} s:\n{report}")
+        return [
+            f"invariant {judgement.name!r} is {judgement.verdict.value}: {finding.sentence} {_at(finding)}"
+            for judgement in report
+            if judgement.verdict is not Verdict.VALID
+            for finding in judgement.deciding[:10]
+        ]
+
     def _summed_up(self, lost: int, settled_s: float) -> str:
         attempts = [each for ledger in self.ledgers.values() for name in ledger.names for each in ledger.of(name)]
         acknowledged = sum(each.kind == "backup" and each.outcome == "acknowledged" for each in attempts)
@@ -153,3 +167,7 @@ class Trial:
 
 def _line(event: Event) -> str:
     return f"{event.time:.3f} {event.node} {event.kind} {event.peer} {event.copy} {event.bytes} {event.detail}"
+
+
+def _at(finding: Finding) -> str:
+    return ", ".join(f"{event.node} {event.number} {event.kind}" for event in finding.events[:4])
