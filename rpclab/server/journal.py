@@ -16,7 +16,7 @@ import msgspec
 from blake3 import blake3
 from msgspec.structs import replace
 
-from ..errors import NoSuchFile
+from ..errors import NoSuchFile, StorageError
 from ..records import FileRecord
 from ..world.base import World, Writer
 
@@ -97,7 +97,7 @@ class Journal:
         return found
 
     def rewrite(self, entries: Iterable[Entry]) -> None:
-        """Begin anew with just these lines, atomically."""
+        """Begin anew with just these lines, atomically. Errors: DiskFull, SyncFailed: the old lines are still there."""
         self.close()
         fresh = f"{self._path}.new"
         with suppress(NoSuchFile):  # left over only when a rewrite was cut short
@@ -107,8 +107,12 @@ class Journal:
         try:
             writer.write(lines or [b""])
             writer.sync()
-        finally:
+        except BaseException:
             writer.close()
+            with suppress(StorageError):  # on a full disk its room is needed
+                self._disk.remove(fresh)
+            raise
+        writer.close()
         self._disk.rename(fresh, self._path)
         self.lines, self.unsettled = len(lines), False
         self._disk.sync_folder(self._folder)

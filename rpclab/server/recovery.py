@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from ..errors import RpclabError
+from ..errors import DiskFull, RpclabError
 from ..names import check_client, check_name
 from ..records import file_key
 from ..world.base import walk
@@ -52,7 +52,14 @@ class Recovery:
             self._folder.forget(self._folder.waiting(name))
         changed |= self._index.forget_tombstones(self._now - self._tombstone_s) > 0
         if changed or self._journal.damaged or len(entries) > 2 * len(self._index) + 64:
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        """A full disk is no reason not to give back what is stored: the old journal tells the next start all of this again."""
+        try:
             self._journal.rewrite(self._index.lines())
+        except DiskFull as error:
+            self._say(f"the journal could not be begun anew, the next start will try again: {error}")
 
     def _earlier(self) -> dict[str, dict[int, int]]:
         """What lies in Versions: sizes by version, by file."""

@@ -5,6 +5,7 @@
     Quarantine/<client>/<name>/<version>   contents that were found damaged; nothing touches them any more
     Incoming/                              files that are still arriving
     journal.jsonl                          what is stored, with digests (journal.py)
+    epoch-<number>                         the last life of the manager that this server knows of
     lock                                   held while a server uses the folder
 
 To store: write a new file in Incoming, check length and digest, sync it, note it in the journal and sync that, move the version
@@ -364,30 +365,22 @@ class Store:
     @property
     def epoch(self) -> int:
         """The highest epoch that a manager has told this server (see Manager.join_epoch); 0 before the first."""
-        try:
-            reader = self._disk.open(f"{self.folder}/epoch")
-        except NoSuchFile:
-            return 0
-        try:
-            text = bytearray(reader.size)
-            reader.read_into(memoryview(text))
-        finally:
-            reader.close()
-        return int(text) if text.isdigit() else 0
+        return max(self._epochs(), default=0)
+
+    def _epochs(self) -> list[int]:
+        parts = (entry.name.partition("epoch-") for entry in self._disk.list(self.folder))
+        return [int(number) for before, _, number in parts if not before and number.isascii() and number.isdigit()]
 
     def keep_epoch(self, epoch: int) -> None:
-        """Note an epoch, durably, if it is higher than the one known."""
+        """Note an epoch, durably, if it is higher than the one known: in a name, for which also a full disk has room."""
         with self._lock:
-            if epoch > self.epoch:
-                fresh = f"{self.folder}/epoch.new"
-                self.place.forget(fresh)
-                writer = self._disk.create(fresh)
-                try:
-                    writer.write([str(epoch).encode()])
-                    writer.sync()
-                finally:
-                    writer.close()
-                self._disk.rename(fresh, f"{self.folder}/epoch")
+            known = self._epochs()
+            if epoch > max(known, default=0):
+                path = f"{self.folder}/epoch-{epoch}"
+                if known:
+                    self._disk.rename(f"{self.folder}/epoch-{max(known)}", path)
+                else:
+                    self._disk.create(path).close()
                 self._disk.sync_folder(self.folder)
 
     def close(self) -> None:

@@ -33,8 +33,6 @@ _KNOWN = frozenset(
         "journal.jsonl",
         "journal.jsonl.new",
         "lock",
-        "epoch",
-        "epoch.new",
     ]
 )
 
@@ -110,7 +108,7 @@ class _Reading:
 
     def _top(self) -> None:
         for entry in self._disk.list(self._found.path):
-            if entry.name not in _KNOWN:
+            if entry.name not in _KNOWN and not entry.name.startswith("epoch-"):
                 self._found.strange.append((entry.name, "lies beside what a server keeps in its folder"))
         if self._real:
             root = pathlib.Path(self._found.path)
