@@ -207,21 +207,42 @@ class Run:
 
     @cached_property
     def deletes(self) -> dict[str, list[Event]]:
-        """By file: deletes that somebody asked for, acknowledged (`removed`) or only carried out somewhere (`deleted`)."""
+        """By file: deletes that a client asked for, acknowledged (`removed`) or only carried out somewhere (`deleted`)."""
         found: dict[str, list[Event]] = {}
         for event in self.history.of("removed"):
             found.setdefault(event.file, []).append(event)
-        asked: Counter[str] = Counter()
-        for event in self.history.of("receive", "deleted"):
-            if event.kind == "receive" and event.method in ("deleteFile", "dropFile") and event.message == "request":
-                asked[event.node] += 1
-            elif event.kind == "deleted" and (asked[event.node] or self.distrust(event.node)):
-                asked[event.node] -= 1
+        for event, askers in self._delete_calls:
+            if self.distrust(event.node) or askers.difference(self.managers):
                 found.setdefault(event.file, []).append(event)
         return found
 
+    @cached_property
+    def buried(self) -> dict[str, list[Event]]:
+        """By file: what servers removed because the manager said so: deletes that they had missed, versions beyond `keep`."""
+        found: dict[str, list[Event]] = {}
+        for event, askers in self._delete_calls:
+            if askers.intersection(self.managers):
+                found.setdefault(event.file, []).append(event)
+        return found
+
+    @cached_property
+    def _delete_calls(self) -> list[tuple[Event, set[str]]]:
+        """Each `deleted` with those whose `deleteFile` its server was carrying out then: it can be no other's."""
+        pending: dict[str, Counter[tuple[str, int | str]]] = {}
+        found: list[tuple[Event, set[str]]] = []
+        for event in self.history.of("receive", "send", "deleted"):
+            calls = pending.setdefault(event.node, Counter())
+            key = event.peer, event.call
+            if event.kind == "deleted":
+                found.append((event, {peer for (peer, _), count in calls.items() if count > 0}))
+            elif event.kind == "receive" and event.message == "request" and event.method == "deleteFile":
+                calls[key] += 1
+            elif event.kind == "send" and event.message in ("reply", "error") and calls[key] > 0:
+                calls[key] -= 1
+        return found
+
     def deleted(self, file: str, version: int) -> bool:
-        """Whether a delete that somebody asked for, acknowledged or in doubt, covers this version."""
+        """Whether a delete that a client asked for, acknowledged or in doubt, covers this version."""
         return any(event.detail.get("version", 0) >= version for event in self.deletes.get(file, ()))
 
 

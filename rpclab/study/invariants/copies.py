@@ -4,7 +4,7 @@ Twice it is looked at: at the acknowledgement, every server that it names must h
 end, as many servers must have these bytes on their disks, be they up or down. A kill explains no lack: what was
 acknowledged is durable. What does:
 
-- a delete that somebody asked for, also one that was never acknowledged, covers the version: nothing is owed any
+- a delete that a client asked for, also one that was never acknowledged, covers the version: nothing is owed any
   more;
 - newer versions made it make way on that server: that copy is not owed any more;
 - a logged fault damaged that very copy (or the whole disk), and it was not repaired before the end: unknown, for the
@@ -58,7 +58,8 @@ def judge(run: Run) -> Judgement:
 
 
 def _promised(event: Event) -> int:
-    return int(event.detail.get("copies", len(event.detail.get("servers", ()))))
+    copies = int(event.detail.get("copies", len(event.detail.get("servers", ()))))
+    return min(copies, int(event.detail.get("wanted", copies)))
 
 
 def _when_acknowledged(run: Run, event: Event) -> list[Finding]:
@@ -171,16 +172,20 @@ def _lack(run: Run, server: str, event: Event) -> _Lack:
 
 
 def _made_way(run: Run, server: str, file: str, version: int) -> bool:
-    """Whether newer versions on a server are a reason not to have this one any more."""
+    """Whether newer versions are a reason that a server does not have this one any more."""
+    everywhere = run.stored.get(file, {})
     newer = {
         each.detail.get("version", 0)
-        for each in run.of_file(server, file, "stored")
+        for events in everywhere.values()
+        for each in events
         if each.detail.get("version", 0) > version
     }
-    if not newer or len(newer) < run.keep:
+    if len(newer) < max(1, run.keep):
         return False
+    stored = everywhere.get(server, ())
     if not run.keeps_versions:
-        return True
-    dropped = [versions_in(each.detail.get("dropped")) for each in run.of_file(server, file, "stored")]
-    dropped += [{each.detail.get("version", 0)} for each in run.of_file(server, file, "dropped")]
-    return any(version in each for each in dropped)
+        return any(each.detail.get("version", 0) > version for each in stored)
+    gone = [versions_in(each.detail.get("dropped")) for each in stored]
+    gone += [{each.detail.get("version", 0)} for each in run.of_file(server, file, "dropped")]
+    gone += [versions_in(each.detail.get("removed")) for each in run.buried.get(file, ()) if each.node == server]
+    return any(version in each for each in gone)

@@ -150,7 +150,8 @@ class Knowledge:
         decided = {decision.get("server") for decision in event.detail.get("decisions", ())}
         for node in event.detail.get("servers", ()):
             if node in self._servers:
-                certain = node in decided  # one that holds an older copy may need less
+                # one that holds an older copy may need less; what the manager does itself it may end unseen
+                certain = node in decided and _for_client(event)
                 self._servers[node].promises[upload] = _Promise(
                     event.bytes, event.time, certain, event.file.partition("/")[0]
                 )
@@ -163,7 +164,7 @@ class Knowledge:
         decisions = event.detail.get("decisions", ())
         decided = [decision.get("server", "") for decision in decisions]
         taken = [server for server in event.detail.get("servers", ()) if server not in decided]
-        doubts = self._strangers(event.file, taken)
+        doubts = self._strangers(event.file, taken) if _for_client(event) else []
         for decision in decisions:
             candidates = decision.get("candidates", {})
             if isinstance(candidates, dict):
@@ -180,8 +181,7 @@ class Knowledge:
 
         Not those that somebody may have excluded: at a second try, for one copy more, or for a repair.
         """
-        purpose = event.detail.get("purpose", "")
-        if not upload or upload.endswith("+") or upload in self._uploads or purpose not in ("", "backup"):
+        if not upload or upload.endswith("+") or upload in self._uploads or not _for_client(event):
             return []
         return [
             f"{node} was connected and had room, and was no candidate"
@@ -235,3 +235,8 @@ class Knowledge:
             left = [node for node in names if node in candidates]
             turns.add(left[(position - bisect_left(holes, position)) % len(left)])
         return turns
+
+
+def _for_client(event: Event) -> bool:
+    """Whether a placement is for a client's backup, not for the manager's own repairs and moves."""
+    return bool(event.detail.get("purpose", "backup") == "backup")

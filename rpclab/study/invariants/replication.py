@@ -99,8 +99,31 @@ class _Replication:
     def _failures(self, file: str, receiver: str) -> list[Event]:
         """What explains that bytes of a file went to a server in vain, or twice."""
         senders = self._senders.get((file, receiver), set())
-        failed = [event for node in (receiver, *sorted(senders)) for event in self._failed.get((file, node), ())]
-        return [*failed, *self._run.disturbed(receiver, *sorted(senders))]
+        nodes = (receiver, *sorted(senders), *self._run.managers)
+        failed = [event for node in nodes for event in self._failed.get((file, node), ())]
+        return [*failed, *self._retries.get(file, ()), *self._run.disturbed(receiver, *sorted(senders))]
+
+    @cached_property
+    def _retries(self) -> dict[str, list[Event]]:
+        """By file: what says that an attempt had failed: an upload that was placed again, or asked for one server more; a
+        repair that was ordered and not reported as made."""
+        found: dict[str, list[Event]] = {}
+        uploads: set[str] = set()
+        for event in self._history.of("placed"):
+            upload = str(event.detail.get("upload", ""))
+            if upload and (upload in uploads or upload.endswith("+")):
+                found.setdefault(event.file, []).append(event)
+            uploads.add(upload)
+        open_repairs: dict[tuple[str, str], list[Event]] = {}
+        for event in self._history.of("repairing", "repaired"):
+            orders = open_repairs.setdefault((event.file, event.peer), [])
+            if event.kind == "repairing":
+                orders.append(event)
+            elif orders:
+                orders.pop()
+        for (file, _), orders in open_repairs.items():
+            found.setdefault(file, []).extend(orders)
+        return found
 
     def sent_and_stored(self) -> list[Finding]:
         """Whether the bytes that were sent are those of the copies that were stored."""

@@ -68,7 +68,7 @@ class _Restores:
         """For each node the requests by which it looked for a file: with one of them a restore begins."""
         found: dict[str, list[Event]] = {}
         for event in self._run.history.of("send"):
-            if event.method in ("findFile", "listVersions") and event.message == "request":
+            if event.method == "findFile" and event.message == "request":
                 found.setdefault(event.node, []).append(event)
         return found
 
@@ -77,12 +77,12 @@ class _Restores:
         """Nodes that had two calls under way at once: which search belongs to which restore is not certain there."""
         waiting: dict[str, int] = {}
         busy: set[str] = set()
-        for event in self._run.history.of("send", "receive"):
+        for event in self._run.history.of("send", "receive", "disconnected"):
             if event.kind == "send" and event.message == "request":
                 waiting[event.node] = waiting.get(event.node, 0) + 1
                 if waiting[event.node] > 1:
                     busy.add(event.node)
-            elif event.kind == "receive" and event.message in ("reply", "error"):
+            elif event.kind == "disconnected" or event.message in ("reply", "error"):
                 waiting[event.node] = 0
         return busy
 
