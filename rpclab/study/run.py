@@ -7,6 +7,7 @@ was sent by an event beyond its end. From such a log it also follows what did no
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
@@ -170,12 +171,41 @@ class Run:
             found[event.node].append(event)
         return found
 
+    def stored_as(self, file: str, version: int) -> dict[str, list[Event]]:
+        """By server: the events that this version of a file became durable there."""
+        return self._stored.get(file, {}).get(version, {})
+
+    def newer_than(self, file: str, version: int) -> int:
+        """How many newer versions of a file were stored anywhere."""
+        versions = self._versions.get(file, [])
+        return len(versions) - bisect_right(versions, version)
+
     @cached_property
-    def stored(self) -> dict[str, dict[str, list[Event]]]:
-        """By file and server: the events that a version became durable there."""
-        found: dict[str, dict[str, list[Event]]] = {}
+    def _stored(self) -> dict[str, dict[int, dict[str, list[Event]]]]:
+        found: dict[str, dict[int, dict[str, list[Event]]]] = {}
         for event in self.history.of("stored"):
-            found.setdefault(event.file, {}).setdefault(event.node, []).append(event)
+            versions = found.setdefault(event.file, {}).setdefault(event.detail.get("version", 0), {})
+            versions.setdefault(event.node, []).append(event)
+        return found
+
+    @cached_property
+    def _versions(self) -> dict[str, list[int]]:
+        return {file: sorted(versions) for file, versions in self._stored.items()}
+
+    def made_way(self, server: str, file: str) -> set[int]:
+        """The versions of a file that a server has no more, by its own word, for newer ones or because the manager said so."""
+        return self._made_way.get((server, file), set())
+
+    @cached_property
+    def _made_way(self) -> dict[tuple[str, str], set[int]]:
+        found: dict[tuple[str, str], set[int]] = {}
+        for event in self.history.of("stored"):
+            found.setdefault((event.node, event.file), set()).update(versions_in(event.detail.get("dropped")))
+        for event in self.history.of("dropped"):
+            found.setdefault((event.node, event.file), set()).add(event.detail.get("version", 0))
+        for events in self.buried.values():
+            for event in events:
+                found.setdefault((event.node, event.file), set()).update(versions_in(event.detail.get("removed")))
         return found
 
     def of_file(self, server: str, file: str, kind: str) -> list[Event]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ...trace import Event
 from ..report import Finding, Judgement, Verdict
-from ..run import Run, versions_in
+from ..run import Run
 
 __all__ = ["judge"]
 
@@ -85,13 +85,13 @@ def _when_acknowledged(run: Run, event: Event) -> list[Finding]:
 
 def _stored_before(run: Run, event: Event, server: str) -> Finding | None:
     version, digest = event.detail.get("version", 0), event.detail.get("digest", "")
-    known = run.stored.get(event.file, {}).get(server, [])
-    before = [each for each in known if run.history.happened_before(each, event)]
-    if any(each.detail.get("version") == version and each.detail.get("digest") == digest for each in before):
+    before = run.history.happened_before
+    same = run.stored_as(event.file, version).get(server, [])
+    if any(each.detail.get("digest") == digest and before(each, event) for each in same):
         return None
-    if any(each.detail.get("version", 0) > version for each in before):
+    known = run.of_file(server, event.file, "stored")
+    if any(each.detail.get("version", 0) > version and before(each, event) for each in known):
         return None  # a newer version had come there already
-    same = tuple(each for each in known if each.detail.get("version") == version)
     distrust = run.distrust(server)
     if distrust and not same:
         return Finding(
@@ -122,12 +122,8 @@ def _at_the_end(run: Run, event: Event) -> list[Finding]:
     missing = promised - len(good)
     if missing <= 0:
         return []
-    holders = {
-        server
-        for server, events in run.stored.get(file, {}).items()
-        if any(each.detail.get("version") == version for each in events)
-    }
-    lacking = sorted((holders | set(event.detail.get("servers", ()))) - set(good.values()))
+    holders = run.stored_as(file, version).keys() | set(event.detail.get("servers", ()))
+    lacking = sorted(holders - set(good.values()))
     lacks = [_lack(run, server, event) for server in lacking]
     allowed = sum(lack.kind == "allowed" for lack in lacks)
     explained = [lack for lack in lacks if lack.kind in ("fault", "unseen")]
@@ -173,19 +169,8 @@ def _lack(run: Run, server: str, event: Event) -> _Lack:
 
 def _made_way(run: Run, server: str, file: str, version: int) -> bool:
     """Whether newer versions are a reason that a server does not have this one any more."""
-    everywhere = run.stored.get(file, {})
-    newer = {
-        each.detail.get("version", 0)
-        for events in everywhere.values()
-        for each in events
-        if each.detail.get("version", 0) > version
-    }
-    if len(newer) < max(1, run.keep):
+    if run.newer_than(file, version) < max(1, run.keep):
         return False
-    stored = everywhere.get(server, ())
     if not run.keeps_versions:
-        return any(each.detail.get("version", 0) > version for each in stored)
-    gone = [versions_in(each.detail.get("dropped")) for each in stored]
-    gone += [{each.detail.get("version", 0)} for each in run.of_file(server, file, "dropped")]
-    gone += [versions_in(each.detail.get("removed")) for each in run.buried.get(file, ()) if each.node == server]
-    return any(version in each for each in gone)
+        return any(each.detail.get("version", 0) > version for each in reversed(run.of_file(server, file, "stored")))
+    return version in run.made_way(server, file)

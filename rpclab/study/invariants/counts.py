@@ -139,7 +139,8 @@ def _lost_before(run: Run, server: str, told: _Told) -> bool:
 def _promised(run: Run, change: Event) -> bool:
     """Whether somebody was told that a change is durable: by then the manager had been told too."""
     upload = change.detail.get("upload", "")
-    promised = [event for event in run.history.of("acknowledged", "removed") if event.file == change.file]
     if change.kind == "stored":
-        promised = [event for event in promised if event.detail.get("upload") == upload]
-    return any(run.history.happened_before(change, event) for event in promised)
+        told = [event for event in run.history.of("acknowledged") if event.detail.get("upload") == upload]
+    else:
+        told = [event for event in run.history.of("removed") if event.file == change.file]
+    return any(run.history.happened_before(change, event) for event in told)

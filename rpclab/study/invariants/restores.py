@@ -8,6 +8,7 @@ time allow either.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import cached_property
 
 from ...rpc.document import CLIENT as DOCUMENT_CLIENT
@@ -50,11 +51,24 @@ class _Restores:
         return found
 
     @cached_property
-    def _acknowledged(self) -> dict[str, list[Event]]:
-        found: dict[str, list[Event]] = {}
+    def _acknowledged(self) -> dict[str, list[tuple[Event, int]]]:
+        """By file: what was acknowledged, in the history's order, each with the highest version up to it."""
+        found: dict[str, list[tuple[Event, int]]] = {}
         for event in self._run.history.of("acknowledged"):
-            found.setdefault(event.file, []).append(event)
+            known = found.setdefault(event.file, [])
+            known.append((event, max(_version(event), known[-1][1] if known else 0)))
         return found
+
+    def _newer(self, file: str, version: int, moment: Event) -> Event | None:
+        """What was acknowledged last, of a newer version and before a moment."""
+        known = self._acknowledged.get(file, [])
+        place = bisect_left(known, moment.lamport, key=lambda each: each[0].lamport)
+        while place and known[place - 1][1] > version:
+            place -= 1
+            event = known[place][0]
+            if _version(event) > version and self._before(event, moment):
+                return event
+        return None
 
     @cached_property
     def _removed(self) -> dict[str, list[Event]]:
@@ -87,7 +101,7 @@ class _Restores:
         return busy
 
     def of(self, event: Event) -> list[Finding]:
-        found = [self._contents(event), self._version(event)]
+        found = [self._contents(event), self._allowed(event)]
         return [finding for finding in found if finding is not None]
 
     def _finding(self, verdict: Verdict, sentence: str, *events: Event) -> Finding:
@@ -113,7 +127,7 @@ class _Restores:
             return self._finding(Verdict.UNKNOWN, f"{who} in a version that no log tells of: logs are missing.", event)
         return self._finding(Verdict.INVALID, f"{who} and got bytes that no client ever backed up.", event)
 
-    def _version(self, event: Event) -> Finding | None:
+    def _allowed(self, event: Event) -> Finding | None:
         """Whether this version may be given back."""
         version, asked = event.detail.get("version", 0), event.detail.get("asked")
         who = f"{event.node} restored {event.file} from {event.peer}"
@@ -134,12 +148,7 @@ class _Restores:
     def _out_of_date(self, event: Event, begin: Event, earliest: Event, who: str) -> Finding | None:
         version, digest = event.detail.get("version", 0), event.detail.get("digest", "")
         for verdict, moment in ((Verdict.INVALID, earliest), (Verdict.UNKNOWN, begin)):
-            newer = [
-                each
-                for each in self._acknowledged.get(event.file, ())
-                if each.detail.get("version", 0) > version and self._before(each, moment)
-            ]
-            newest = max(newer, key=lambda each: int(each.detail.get("version", 0)), default=None)
+            newest = self._newer(event.file, version, moment)
             if newest is None or newest.detail.get("digest") == digest:
                 continue
             if self._run.deleted(event.file, newest.detail.get("version", 0)):
@@ -150,12 +159,17 @@ class _Restores:
 
     def _began(self, event: Event) -> tuple[Event, Event]:
         """The event by which a restore began: the likely one, and the earliest it can be."""
-        searches = [each for each in self._searches.get(event.node, ()) if each.number < event.number]
-        if not searches:
+        searches = self._searches.get(event.node, [])
+        place = bisect_left(searches, event.number, key=lambda each: each.number)
+        if not place:
             return event, event
-        return searches[-1], searches[0] if event.node in self._busy else searches[-1]
+        return searches[place - 1], searches[0 if event.node in self._busy else place - 1]
 
 
 def _by_document(event: Event) -> bool:
     """Whether a file came by the document's wire, where a client may send a copy that it calls a backup."""
     return event.file.startswith(f"{DOCUMENT_CLIENT}/")
+
+
+def _version(event: Event) -> int:
+    return int(event.detail.get("version", 0))
