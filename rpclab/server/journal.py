@@ -28,7 +28,7 @@ class Entry(msgspec.Struct, omit_defaults=True, frozen=True):
     version is `gone` (into `quarantine`, if that names a place there); `void` takes back a line that could not be carried
     out. Of the other versions those in `kept` are there after it.
 
-    `removed` is what lay under the plain name and is to go; the same line without it says that this was done. With `foreign`
+    `removed` is the newest of what is to go; the same line without it says that this was done. With `foreign`
     something else was found in the place of this version. `settled` is about no file: everything above was carried out.
     """
 
@@ -69,11 +69,12 @@ class Journal:
         self._path = f"{folder}/journal.jsonl"
         self._writer: Writer | None = None
         self.damaged = 0
+        self.torn = False  # whether the last line is not whole: its change was never begun
         self.lines = 0
         self.unsettled = False  # whether a line was added that begins what a crash can interrupt
 
     def read(self) -> list[Entry]:
-        """Every whole line, in order; lines that are torn or damaged are counted in `damaged`."""
+        """Every whole line, in order; lines that are damaged are counted in `damaged`."""
         try:
             reader = self._disk.open(self._path)
         except NoSuchFile:
@@ -85,7 +86,9 @@ class Journal:
                 done += count
         finally:
             reader.close()
-        entries = [_parse(line) for line in bytes(data).split(b"\n") if line]
+        *lines, last = bytes(data).split(b"\n")
+        self.torn = bool(last)
+        entries = [_parse(line) for line in lines if line]
         self.damaged, self.lines = entries.count(None), len(entries)
         found: list[Entry] = []
         for entry in entries:
@@ -115,6 +118,15 @@ class Journal:
         writer.close()
         self._disk.rename(fresh, self._path)
         self.lines, self.unsettled = len(lines), False
+        self._disk.sync_folder(self._folder)
+
+    def sync(self) -> None:
+        """Make durable what a node that was killed had written and not synced: it is about to be acted on."""
+        writer = self._disk.append(self._path)
+        try:
+            writer.sync()
+        finally:
+            writer.close()
         self._disk.sync_folder(self._folder)
 
     def append(self, entry: Entry) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ..errors import RpclabError
 from ..records import FileRecord
-from .folder import Folder
+from .folder import Folder, parent
 from .index import Index
 from .journal import Entry
 from .shelf import Shelf
@@ -111,6 +111,8 @@ class Recovered:
             return False
         if not last.quarantine:
             return last.removed.size == self._size and last.removed.digest == self._digest
+        if last.file.version in self._earlier:
+            return False
         there = self._shelf.quarantined(last.quarantine)
         return there is None or self._folder.digest(there) == self._digest
 
@@ -119,6 +121,7 @@ class Recovered:
     def run(self, index: Index) -> bool:
         """Do so, and fill the index. Returns whether the journal no longer says how things are."""
         shelf = self._shelf
+        self._sync(self._folder.earlier(shelf.client, shelf.name, 0))
         incoming = {
             entry.file.version: entry.incoming
             for entry in self._lines
@@ -139,17 +142,23 @@ class Recovered:
         for version in here:
             index.add(shelf, self._due[version])
         self._put_in_order(set(here))
+        self._sync(self._path)
         return self._changed or (self._last is not None and self._last.removed is not None)
 
+    def _sync(self, path: str) -> None:
+        """What a node that was killed had renamed or removed may not have reached the disk, though it shows: it must before
+        anything else is done there, or acknowledged."""
+        if self._noted and self._noted[-1].unsettled:
+            self._folder.tidy(parent(path))
+
     def _take_in(self, incoming: dict[int, str], here: list[int]) -> None:
-        """Finish the last rename of what waits."""
+        """Finish the renames of what waits, the oldest first."""
+        placed = {version for version in here if version not in incoming}
         for version in sorted(incoming):
-            others = {each for each in here if each != version and each not in incoming}
-            if self._shelf.plain in others and self._is_aside(self._shelf.plain or 0):
+            if self._shelf.plain is not None and self._is_aside(self._shelf.plain):
                 self._shelf.plain = None  # it is there twice: this one makes way
-            self._folder.disk.sync_folder(self._shelf.take_in(version, incoming[version], others))
-            self._waiting.discard(incoming[version])
-            self._earlier.pop(version, None)
+            self._folder.disk.sync_folder(self._shelf.take_in(version, incoming[version], placed))
+            placed.add(version)
 
     def _put_in_order(self, here: set[int]) -> None:
         shelf = self._shelf
@@ -196,7 +205,8 @@ class Recovered:
                 self._folder.remove(self._path)
             return
         expected = self._records(self._noted) or self._due
-        if expected and not self._damaged:  # a damaged line may have been this very version's
+        rotten = any(file.size == self._size for file in expected.values())
+        if expected and (rotten or not self._damaged):  # else a damaged line may have been this very version's
             self._say(
                 f"{self._path} is none of the versions that were stored: somebody changed it, it no longer counts as a copy"
             )

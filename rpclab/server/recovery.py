@@ -33,10 +33,13 @@ class Recovery:
         self._folder, self._disk, self._journal, self._index, self._say = folder, folder.disk, journal, index, say
         self._now, self._tombstone_s = now, tombstone_s
 
-    def run(self) -> None:
-        """Bring journal, disk and index to agree. Errors: StorageError, when the disk does not allow it."""
+    def run(self) -> bool:
+        """Bring journal, disk and index to agree; whether the journal says all of it. Errors: StorageError, when the disk does
+        not allow it."""
         history: dict[str, list[Entry]] = {}
         entries = self._journal.read()
+        if self._journal.unsettled:
+            self._journal.sync()
         for entry in entries:
             history.setdefault(file_key(entry.file.client, entry.file.name), []).append(entry)
         waiting = {entry.name for entry in self._disk.list(self._folder.incoming)}
@@ -51,15 +54,18 @@ class Recovery:
         for name in sorted(waiting):
             self._folder.forget(self._folder.waiting(name))
         changed |= self._index.forget_tombstones(self._now - self._tombstone_s) > 0
-        if changed or self._journal.damaged or len(entries) > 2 * len(self._index) + 64:
-            self._rewrite()
+        if changed or self._journal.torn or self._journal.damaged or len(entries) > 2 * len(self._index) + 64:
+            return self._rewrite()
+        return True
 
-    def _rewrite(self) -> None:
+    def _rewrite(self) -> bool:
         """A full disk is no reason not to give back what is stored: the old journal tells the next start all of this again."""
         try:
             self._journal.rewrite(self._index.lines())
         except DiskFull as error:
             self._say(f"the journal could not be begun anew, the next start will try again: {error}")
+            return False
+        return True
 
     def _earlier(self) -> dict[str, dict[int, int]]:
         """What lies in Versions: sizes by version, by file."""

@@ -63,12 +63,14 @@ class Store:
         self._arriving = 0  # bytes announced and not yet stored
         self._report = 0
         self._settled = True  # whether every acknowledged change reached the disk for certain
+        self._unpromised: set[tuple[str, int]] = set()  # versions that have their name, though its sync failed
         self._unfinished: list[Callable[[], None]] = []  # what is noted in the journal and the disk refused to do
         self.place = Folder(world.disk, folder)
         self._index = Index(self.place)
         self._held = self._disk.lock(f"{folder}/lock")
         try:
-            Recovery(self.place, self._journal, self._index, say, world.clock.wall(), tombstone_s).run()
+            recovery = Recovery(self.place, self._journal, self._index, say, world.clock.wall(), tombstone_s)
+            self._settled = recovery.run()
         except BaseException:
             self._journal.close()
             self._held.close()
@@ -192,7 +194,8 @@ class Store:
             if tombstone is not None and file.version <= tombstone.version:
                 raise NoSuchFile(f"{shelf.key} was deleted while it was sent: it is not stored")
             there = shelf.versions.get(file.version)
-            if there is not None and there.digest == file.digest:
+            promised = (shelf.key, file.version) not in self._unpromised
+            if there is not None and there.digest == file.digest and promised:
                 return there, []
             kept, gone = _ranked(shelf, file.version, keep)
             if file.version not in kept:
@@ -218,9 +221,11 @@ class Store:
             self._disk.sync_folder(folder)
         except StorageError:  # nothing makes way for a version without a promise
             self._settled = False
+            self._unpromised.add((shelf.key, file.version))
             with suppress(StorageError):
                 self._journal.append(replace(line, kept=shelf.others(file.version)))
             raise
+        self._unpromised.discard((shelf.key, file.version))
         self._clear(shelf, [each for each in gone if each.version in shelf.versions])
 
     def _take_back(self, shelf: Shelf, line: Entry) -> None:
@@ -254,7 +259,7 @@ class Store:
                 return known, []
             tombstone = FileRecord(client, name, 0, "", version, deleted=True, saved=self._world.clock.wall())
             kept = [each for each in sorted(shelf.versions) if each > version]
-            self._let_go(shelf, Entry(tombstone, removed=_plain_of(shelf, gone), kept=kept), gone)
+            self._let_go(shelf, Entry(tombstone, removed=gone[-1] if gone else None, kept=kept), gone)
             self._index.bury(tombstone)
             self._begin_journal_anew()
             return tombstone, gone
@@ -266,8 +271,7 @@ class Store:
             shelf = self._index.shelf(client, name)
             file = shelf.versions.get(version)
             if file is not None:
-                removed = _plain_of(shelf, [file])
-                self._let_go(shelf, Entry(file, removed=removed, kept=shelf.others(version), gone=True), [file])
+                self._let_go(shelf, Entry(file, removed=file, kept=shelf.others(version), gone=True), [file])
                 self._begin_journal_anew()
             return file
 
@@ -281,8 +285,7 @@ class Store:
             if there is None or there.digest != file.digest:
                 return False
             name = shelf.quarantine_name(version)
-            removed = _plain_of(shelf, [there])
-            line = Entry(there, removed=removed, kept=shelf.others(version), gone=True, quarantine=name)
+            line = Entry(there, removed=there, kept=shelf.others(version), gone=True, quarantine=name)
             try:
                 self._journal.append(line)
                 shelf.quarantine(version, name)
@@ -397,7 +400,3 @@ def _ranked(shelf: Shelf, version: int, keep: int | None) -> tuple[list[int], li
     versions = sorted({*shelf.versions, version})
     kept = versions if keep is None else versions[-max(1, keep) :]
     return kept, [shelf.versions[each] for each in versions if each not in kept and each != version]
-
-
-def _plain_of(shelf: Shelf, gone: list[FileRecord]) -> FileRecord | None:
-    return next((file for file in gone if file.version == shelf.plain), None)

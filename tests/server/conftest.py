@@ -20,10 +20,18 @@ class PowerGone(BaseException):
 
 
 class StepDisk:
-    """A real disk whose changing steps are noted in `steps`; at step `die_at` the process dies, at `fail_at` the step fails."""
+    """A disk, a real one if no other is given, whose changing
+    steps are noted in `steps`; at step `die_at` the process dies, at `fail_at` the step fails."""
 
-    def __init__(self, *, die_at: int = 0, fail_at: int = 0, error: Callable[[str], Exception] | None = None) -> None:
-        self._disk = RealDisk()
+    def __init__(
+        self,
+        *,
+        die_at: int = 0,
+        fail_at: int = 0,
+        error: Callable[[str], Exception] | None = None,
+        disk: Any = None,
+    ) -> None:
+        self._disk = disk or RealDisk()
         self._die_at, self._fail_at, self._error = die_at, fail_at, error
         self._dead = False
         self._open: list[Closeable] = []
@@ -69,7 +77,8 @@ class StepDisk:
         self._disk.remove(path)
 
     def make_folder(self, path: str) -> None:
-        if not pathlib.Path(path).is_dir():
+        above, _, name = path.rpartition("/")
+        if not any(entry.name == name and entry.is_folder for entry in self._disk.list(above)):
             self.step("make folder", path)
         self._disk.make_folder(path)
 

@@ -1,9 +1,15 @@
-"""A disk in memory for the small world: files and folders with the errors that `rpclab/world/base.py` states."""
+"""A disk in memory for the small world: files and folders with the errors that `rpclab/world/base.py` states.
+
+What was not synced can be lost (`lose`): of a file any part after what was synced, of the changes of names any that POSIX
+lets a file system lose. A change of one name is never done before an earlier change of it; a file that was renamed is under
+its old name, its new one, or both.
+"""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rpclab.errors import FolderNotUsable, NoSuchFile, StorageError
 from rpclab.world.base import Buffer
@@ -15,11 +21,23 @@ class File:
     def __init__(self) -> None:
         self.data = bytearray()
         self.changes = 0
+        self.synced = b""
+
+    def lose(self, chance: random.Random) -> None:
+        """Keep what was synced and an arbitrary part of the rest, the end of which may be zeros."""
+        kept = chance.randint(len(self.synced), max(len(self.synced), len(self.data)))
+        zeros = chance.choice([0, chance.randint(0, kept - len(self.synced))])
+        self.synced = self.synced + bytes(self.data[len(self.synced) : kept - zeros]) + bytes(zeros)
+        self.data = bytearray(self.synced)
 
 
 class Writer:
     def __init__(self, file: File, sync: Callable[[], None]) -> None:
-        self._file, self.sync = file, sync
+        self._file, self._sync = file, sync
+
+    def sync(self) -> None:
+        self._sync()
+        self._file.synced = bytes(self._file.data)
 
     def write(self, buffers: Sequence[Buffer]) -> None:
         self._file.data += b"".join(buffers)
@@ -71,6 +89,16 @@ class Entry:
     size: int
 
 
+@dataclass(eq=False)
+class Change:
+    """A name that got a file, or a folder, or that nothing has any more; it is not durable before those it `needs` are."""
+
+    path: str
+    file: File | None
+    gone: bool = False
+    needs: list[Change] = field(default_factory=list)
+
+
 class Disk:
     """Files by path; a path that is None is a folder."""
 
@@ -78,6 +106,8 @@ class Disk:
         self._sync = sync  # waits as long as a disk takes
         self._paths: dict[str, File | None] = {}
         self._held: set[str] = set()
+        self._durable: dict[str, File | None] = {}
+        self._pending: list[Change] = []  # changes of names that were not synced, in their order
 
     def _file(self, path: str) -> File:
         file = self._paths.get(path)
@@ -95,7 +125,52 @@ class Disk:
         if path in self._paths:
             raise FolderNotUsable(f"{path} is there already")
         file = self._paths[path] = File()
+        self._change(path, file)
         return file
+
+    def _change(self, path: str, file: File | None, needs: Sequence[Change] = (), gone: bool = False) -> Change:
+        before = [change for change in self._pending if change.path == path]
+        change = Change(path, file, gone, [*before[-1:], *needs])
+        self._pending.append(change)
+        return change
+
+    def _make_durable(self, wanted: Sequence[Change]) -> None:
+        """Make changes durable, and those that they need."""
+        done: set[int] = set()
+        waiting = list(wanted)
+        while waiting:
+            change = waiting.pop()
+            if id(change) not in done:
+                done.add(id(change))
+                waiting += change.needs
+        for change in self._pending:
+            if id(change) in done and change.gone:
+                self._durable.pop(change.path, None)
+            elif id(change) in done:
+                self._durable[change.path] = change.file
+        self._pending = [change for change in self._pending if id(change) not in done]
+        for change in self._pending:
+            change.needs = [need for need in change.needs if id(need) not in done]
+
+    def let_go(self) -> None:
+        """Who held something has died."""
+        self._held.clear()
+
+    def lose(self, chance: random.Random) -> None:
+        """The power fails: nobody holds anything, and an arbitrary part of what was not synced is lost."""
+        self.let_go()
+        share = chance.random()
+        self._make_durable([change for change in self._pending if chance.random() < share])
+        self._pending = []
+        self._paths = dict(self._durable)
+        for file in {id(file): file for file in self._paths.values() if file is not None}.values():
+            file.lose(chance)
+
+    def flip_bit(self, path: str) -> None:
+        """What ageing does to a disk; nobody is told."""
+        file = self._file(path)
+        file.data[0] ^= 1
+        file.synced = bytes(file.data)
 
     def create(self, path: str) -> Writer:
         return Writer(self._new(path), self._sync)
@@ -112,6 +187,7 @@ class Disk:
         if self._paths.get(new, file) is None:
             raise FolderNotUsable(f"{new} is a folder")
         self._paths[new] = self._paths.pop(old)
+        self._change(old, None, [self._change(new, file)], gone=True)
 
     def remove(self, path: str) -> None:
         if path not in self._paths:
@@ -119,15 +195,22 @@ class Disk:
         if self.list(path):
             raise StorageError(f"the folder {path} is not empty")
         del self._paths[path]
+        emptied = [change for change in self._pending if change.path.startswith(f"{path}/")]
+        self._change(path, None, emptied, gone=True)
 
     def make_folder(self, path: str) -> None:
         parts = path.split("/")
         for end in range(1, len(parts) + 1):
-            if self._paths.setdefault("/".join(parts[:end]), None) is not None:
+            part = "/".join(parts[:end])
+            if self._paths.get(part) is not None:
                 raise FolderNotUsable(f"{path} is a file, a folder is needed there")
+            if part not in self._paths:
+                self._paths[part] = None
+                self._make_durable([self._change(part, None)])
 
     def sync_folder(self, path: str) -> None:
         self._sync()
+        self._make_durable([change for change in self._pending if change.path.rpartition("/")[0] == path])
 
     def list(self, path: str) -> list[Entry]:
         inside = [(each.rpartition("/"), file) for each, file in self._paths.items()]
