@@ -20,7 +20,7 @@ FORGET_OUTPUTS = for notebook in notebooks/*.ipynb; do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test soak lab check bench clean stale
+.PHONY: help setup demo test soak fuzz lab check bench clean stale
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ test: .venv/.have-test ## run the tests
 
 soak: .venv/.have-test ## the long trials: half an hour of kills, pauses, cuts, full disks and flipped bits
 	@RPCLAB_SOAK=1 $(BIN)/python -m pytest tests/trial -q
+
+fuzz: .venv/.have-fuzz ## a minute of coverage-guided fuzzing (Linux); longer: make fuzz RUNS=10000000
+	@$(BIN)/python -m fuzz --runs $(or $(RUNS),300000)
 
 lab: .venv/.have-notebook ## open the notebooks in JupyterLab
 	@$(SAVE_WITHOUT_OUTPUTS)

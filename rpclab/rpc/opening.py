@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 
 from ..config import PACKET_BYTES, Address, Limits, address_text
-from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, HandshakeError, ProtocolError, RpclabError
+from ..errors import (
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    HandshakeError,
+    MessageError,
+    ProtocolError,
+    RpclabError,
+    TooManyConnections,
+)
 from ..trace import Tracer
 from ..world.base import World
 from . import handshake, messages, packets
@@ -72,7 +81,12 @@ def _handshake_step(channel: Channel, number: int, method: str, params: Any, ret
     channel.send((out,), deadline)
     _, payload = expect(channel.receive(deadline), packets.MESSAGE)
     answer = messages.decode(bytes(payload))
-    answer.raise_error(None)
+    try:
+        answer.raise_error(None)
+    except (HandshakeError, TooManyConnections):
+        raise
+    except RpclabError as error:  # a stranger may say that anything went wrong
+        raise MessageError(f"it answers {method!r} with {error.message[:500]!r}") from None
     return msgspec.convert(answer.result, returns)
 
 

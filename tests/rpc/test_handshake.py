@@ -413,11 +413,12 @@ def test_a_handshake_that_trickles_has_one_deadline_for_all_of_it(
         packet({"jsonrpc": "2.0", "id": 1, "result": 5}),
         packet({"jsonrpc": "2.0", "id": 1, "result": {"hello": HELLO, "proof": "ä" * 64}}),
         packet({"jsonrpc": "2.0", "id": 1, "method": "hello"}),
+        packet({"jsonrpc": "2.0", "id": 1, "error": {"code": 113, "message": "an error of another kind"}}),
         b"M\x00\x04\x01" + b" " * 1025,
         b"D\x00\x00\x01x",
         b"",
     ],
-    ids=["http", "document", "array", "number", "proof", "request", "over 1 KiB", "data", "nothing"],
+    ids=["http", "document", "array", "number", "proof", "request", "error", "over 1 KiB", "data", "nothing"],
 )  # fmt: skip
 def test_what_answers_and_is_no_node_is_a_handshake_error(
     answer: bytes, connect: Callable[..., Connection], answer_by_hand: Callable[..., Any]
