@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ..trace import Event
@@ -98,6 +98,10 @@ class Report:
         """The names of the invariants with this verdict."""
         return {judgement.name for judgement in self.judgements if judgement.verdict is verdict}
 
+    def in_doubt(self, why: str) -> Report:
+        """The same findings, with what is invalid unknown for this reason."""
+        return Report(tuple(_in_doubt(judgement, why) for judgement in self.judgements))
+
     def __str__(self) -> str:
         return "\n".join([self._title(), *(line for each in self.judgements for line in _lines(each))])
 
@@ -118,6 +122,14 @@ class Report:
             f'<caption style="text-align:left;font-weight:bold;padding:0.3em 0">{html.escape(self._title())}</caption>'
         )
         return f'<table style="border-collapse:collapse">{caption}<tbody>{rows}</tbody></table>'
+
+
+def _in_doubt(judgement: Judgement, why: str) -> Judgement:
+    findings = [
+        replace(finding, verdict=Verdict.UNKNOWN, sentence=f"{finding.sentence.rstrip('.')} ({why}).")
+        for finding in judgement.findings
+    ]
+    return replace(judgement, findings=tuple(findings))
 
 
 _COLOURS = {Verdict.VALID: "#2a8a3e", Verdict.INVALID: "#c8321f", Verdict.UNKNOWN: "#9a6700"}

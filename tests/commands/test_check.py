@@ -8,6 +8,7 @@ import pytest
 
 from rpclab.cluster.local import LocalCluster
 from rpclab.errors import UsageError
+from rpclab.study.report import Report, Verdict
 
 from .conftest import Shell
 
@@ -69,7 +70,9 @@ def test_a_cluster_without_event_logs_says_that_there_is_nothing_to_judge(tmp_pa
 def test_a_cluster_is_judged_while_it_runs(tmp_path: pathlib.Path) -> None:
     with LocalCluster(servers=3, clients=0, ports="free", data=tmp_path / "data") as cluster:
         assert cluster.check().valid
+        (tmp_path / "a").write_bytes(bytes(3 << 20))
+        seen: list[Report] = []
         with cluster.connect("ann") as session:
-            (tmp_path / "a").write_bytes(b"a" * 1000)
-            session.backup(tmp_path / "a")
+            session.backup(tmp_path / "a", progress=lambda done, total: seen.append(cluster.check()))
         assert cluster.check().valid
+        assert seen and not any(report.named(Verdict.INVALID) - {"replication"} for report in seen), seen[0]

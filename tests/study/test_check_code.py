@@ -194,6 +194,28 @@ def never_empties_incoming(server: Server) -> None:
     server.stop = stop_and_leave  # type: ignore[method-assign]
 
 
+def remembers_what_it_restored(client: Client) -> None:
+    """A cache that is never cleared: what was restored once is given again."""
+    fetch, known = client._restoring._fetch, {}
+
+    def cached(server: Any, wanted: Any, *rest: Any) -> Any:
+        if wanted.name not in known:
+            known[wanted.name] = fetch(server, wanted, *rest)
+        return known[wanted.name]
+
+    client._restoring._fetch = cached  # type: ignore[method-assign]
+
+
+def believes_whatever_comes(client: Client) -> None:
+    """Its disk turns a bit over, and it says that it restored what it then has."""
+    fetch = client._restoring._fetch
+
+    def careless(*named: Any) -> Any:
+        return replace(fetch(*named), digest="0" * 64)
+
+    client._restoring._fetch = careless  # type: ignore[method-assign]
+
+
 @dataclass
 class Planted:
     breaks: Callable[..., None]
@@ -256,3 +278,16 @@ def run_and_judge(stage: Stage, planted: Planted) -> None:
     assert found.verdict is Verdict.INVALID, report
     assert planted.names in found.sentence, report
     assert report.named(Verdict.INVALID) <= {planted.invariant, *planted.more}, report
+
+
+@pytest.mark.parametrize("breaks", [remembers_what_it_restored, believes_whatever_comes], ids=lambda f: f.__name__)
+def test_a_client_that_is_wrong_is_found(tmp_path: pathlib.Path, breaks: Callable[[Client], None]) -> None:
+    stage = Stage(tmp_path)
+    ann, back = stage.client("ann"), str(tmp_path / "back")
+    breaks(ann)
+    for contents in (b"one", b"changed"):
+        ann.backup(stage.file("a", contents), "a")
+        ann.restore("a", back)
+    report = stage.report()
+    assert report.named(Verdict.INVALID) == {"restores"}, report
+    assert "ann/a" in report["restores"].sentence
