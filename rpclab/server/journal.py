@@ -90,12 +90,12 @@ class Journal:
         self.torn = bool(last)
         entries = [_parse(line) for line in lines if line]
         self.damaged, self.lines = entries.count(None), len(entries)
-        found: list[Entry] = []
-        for entry in entries:
-            if entry is not None and entry.settled:
-                found = [replace(before, incoming="", removed=None) if before.unsettled else before for before in found]
-            elif entry is not None:
-                found.append(entry)
+        settled = max((place for place, entry in enumerate(entries) if entry is not None and entry.settled), default=0)
+        found = [
+            replace(entry, incoming="", removed=None) if place < settled and entry.unsettled else entry
+            for place, entry in enumerate(entries)
+            if entry is not None and not entry.settled
+        ]
         self.unsettled = any(entry.unsettled for entry in found)
         return found
 

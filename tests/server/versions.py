@@ -105,10 +105,10 @@ def contents_of(store: Store, path: str) -> bytes:
         reader.close()
 
 
-def check(store: Store) -> Model:
-    """What the store says, which is what lies there; nothing is left in Incoming."""
+def check(store: Store, arriving: int = 0) -> Model:
+    """What the store says, which is what lies there; in Incoming is only what is arriving."""
     found = stored(store)
     there = lying(store)
     assert there == found
-    assert not store.place.disk.list(store.place.incoming), "something is left in Incoming"
+    assert len(store.place.disk.list(store.place.incoming)) == arriving, "something is left in Incoming"
     return found

@@ -1,8 +1,7 @@
 """A disk in memory for the small world: files and folders with the errors that `rpclab/world/base.py` states.
 
 What was not synced can be lost (`lose`): of a file any part after what was synced, of the changes of names any that POSIX
-lets a file system lose. A change of one name is never done before an earlier change of it; a file that was renamed is under
-its old name, its new one, or both.
+lets a file system lose, in any order. A file that was renamed and nothing else is under its old name, its new one, or both.
 """
 
 from __future__ import annotations
@@ -129,8 +128,7 @@ class Disk:
         return file
 
     def _change(self, path: str, file: File | None, needs: Sequence[Change] = (), gone: bool = False) -> Change:
-        before = [change for change in self._pending if change.path == path]
-        change = Change(path, file, gone, [*before[-1:], *needs])
+        change = Change(path, file, gone, list(needs))
         self._pending.append(change)
         return change
 
@@ -148,7 +146,8 @@ class Disk:
                 self._durable.pop(change.path, None)
             elif id(change) in done:
                 self._durable[change.path] = change.file
-        self._pending = [change for change in self._pending if id(change) not in done]
+        last = {change.path: place for place, change in enumerate(self._pending) if id(change) in done}
+        self._pending = [change for place, change in enumerate(self._pending) if place > last.get(change.path, -1)]
         for change in self._pending:
             change.needs = [need for need in change.needs if id(need) not in done]
 
