@@ -10,6 +10,7 @@ import msgspec
 from .config import PACKET_BYTES, Address
 
 __all__ = [
+    "Advice",
     "Deletion",
     "FileRecord",
     "Location",
@@ -22,6 +23,15 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """What a manager's settings say to its servers: seconds between heartbeats; the scrub's bytes a second, and seconds between
+    two of its rounds."""
+
+    heartbeat_s: float = 1.0
+    scrub_bytes_s: int = 4 << 20
+    scrub_round_s: float = 60.0
 
 
 class FileRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -84,7 +94,8 @@ class Location(msgspec.Struct, frozen=True):
 class Receipt(msgspec.Struct, frozen=True):
     """What a backup was acknowledged with: so many durable copies, on these servers (node names, the primary first).
 
-    `pending` copies are still being made when the acknowledgement is "primary"; `problems` says why copies are missing.
+    `pending` copies are still being made when the acknowledgement is "primary"; `problems` says why copies are missing. `newest`
+    is the version that now has the file's plain name there, if that is a later one.
     """
 
     upload: str
@@ -93,6 +104,7 @@ class Receipt(msgspec.Struct, frozen=True):
     wanted: int
     pending: int = 0
     problems: list[str] = []
+    newest: int = 0
 
     @property
     def copies(self) -> int:

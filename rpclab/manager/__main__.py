@@ -26,6 +26,15 @@ def main(arguments: Sequence[str]) -> int:
         replicas=options.replicas,
         replication=options.replication,
         acknowledge=options.acknowledge,
+        keep=options.keep,
+        heartbeat_s=options.heartbeat_s,
+        dead_s=options.dead_s,
+        safe_s=max(options.safe_s, options.dead_s),
+        repair=not options.no_repair,
+        repairs=options.repairs,
+        repair_bytes_s=options.repair_bytes_s,
+        scrub_bytes_s=options.scrub_bytes_s,
+        scrub_round_s=options.scrub_round_s,
     )
     manager = Manager(
         running.world,
@@ -50,6 +59,20 @@ def _options() -> argparse.ArgumentParser:
         "--replication", default="after", help="after (store, then copy) or pipeline (copy while it arrives)"
     )
     options.add_argument("--acknowledge", default="all", help="all (every copy is durable) or primary (the first is)")
+    defaults = Settings()
+    for name, kind, help in (
+        ("keep", int, "versions of a file that stay"),
+        ("heartbeat-s", float, "seconds between a server's signs of life; after two without one it is suspected"),
+        ("dead-s", float, "seconds of silence after which a server is dead and its files are repaired"),
+        ("safe-s", float, "seconds that a fresh manager waits at most for its servers before it repairs"),
+        ("repairs", int, "copies that are repaired at once"),
+        ("repair-bytes-s", int, "bytes a second that repairs may send in all"),
+        ("scrub-bytes-s", int, "bytes a second that each server reads again to find damage; 0: never"),
+        ("scrub-round-s", float, "seconds between two rounds of that"),
+    ):
+        default = getattr(defaults, name.replace("-", "_"))
+        options.add_argument(f"--{name}", type=kind, default=default, help=f"{help} (default: {default})")
+    options.add_argument("--no-repair", action="store_true", help="make no copies anew and remove none")
     options.add_argument("--document-wire", action="store_true", help="also serve programs of the document's own wire")
     return options
 

@@ -5,8 +5,7 @@ rules make it right whatever was lost, delayed or said twice:
 
 1. A server's own word wins. It numbers its reports; of two reports on one thing the higher number counts, whichever
    arrives first.
-2. Bytes that were handed out count until they are reported as stored, released or too old, so that two clients who ask
-   at the same moment are not sent to the same server.
+2. Bytes that were handed out count until they are reported as stored, released or too old (reservations.py).
 3. Versions only rise, over all files, so that the newest copy is known among old ones. One number for all, because a
    manager that was restarted may not see a dead server's copies, but will see higher numbers than theirs elsewhere.
 
@@ -16,8 +15,7 @@ seconds.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
@@ -27,11 +25,12 @@ from msgspec.structs import replace
 
 from ..config import Address
 from ..errors import NoServer, NoSuchFile, UsageError
-from ..names import NameTable
 from ..records import FileRecord, Location, ServerRecord, file_key
 from .candidates import Candidates, Pool, load, rank, room
 from .catalogue import Catalogue, FileKey
 from .placement import Policy, Request, decide
+from .reservations import Reservations
+from .upkeep import Upkeep
 
 if TYPE_CHECKING:
     import random
@@ -66,41 +65,42 @@ class Plan:
 
 @dataclass(slots=True)
 class _Server:
-    """What one server said. `last_word`: which report since its registration spoke last about a file."""
+    """What one server said. `last_word`: which report since its registration spoke last about a version of a file."""
 
     record: ServerRecord
     registered: int
     report: int
-    files: dict[FileKey, FileRecord] = field(default_factory=dict)
-    last_word: dict[FileKey, int] = field(default_factory=dict)
-    reserved: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True, eq=False)
-class _Upload:
-    """Bytes promised to one upload, on these servers, until they expire."""
-
-    name: str
-    expires: float
-    addresses: set[Address]
+    files: dict[FileKey, dict[int, FileRecord]] = field(default_factory=dict)
+    last_word: dict[tuple[FileKey, int], int] = field(default_factory=dict)
 
 
 class Directory:
-    """Who is alive, who stores what, and where the next file goes."""
+    """Who is alive, who stores what, and where the next file goes.
 
-    def __init__(self, *, policy: Policy, policy_name: str, reservation_s: float) -> None:
-        self._policy = policy
-        self._policy_name = policy_name
-        self._reservation_s = reservation_s
+    `replicas` copies of a file are wanted where its owner said nothing else, and its `keep` newest versions stay; a server that
+    went is waited for `dead_s` seconds before its copies count as lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        policy_name: str,
+        reservation_s: float,
+        replicas: int = 2,
+        keep: int = 5,
+        dead_s: float = 10.0,
+    ) -> None:
+        self._policy, self._policy_name = policy, policy_name
+        self._replicas, self._keep = replicas, keep
         self._servers: dict[Address, _Server] = {}
+        self._suspected: set[Address] = set()
         self._pools: dict[str | None, Pool] = {None: Pool()}  # one for each wire that was asked for
-        self._catalogue = Catalogue()
         self._version = 0  # the highest seen or handed out, of any file
-        self._tombstones: dict[FileKey, int] = {}  # up to which version a file is deleted
-        self._names = NameTable()
-        self._uploads: dict[str, _Upload] = {}
-        self._expiring: deque[_Upload] = deque()  # in order of expiry, since all last equally long
         self._number = 0  # decisions made so far
+        self.catalogue = Catalogue()
+        self.reservations = Reservations(reservation_s)
+        self.upkeep = Upkeep(self, replicas=replicas, keep=keep, dead_s=dead_s)
 
     def __len__(self) -> int:
         """How many servers are alive."""
@@ -113,7 +113,7 @@ class Directory:
     @property
     def total_files(self) -> int:
         """How many different files have a copy on a server that is alive."""
-        return len(self._catalogue)
+        return len(self.catalogue)
 
     def servers(self) -> list[ServerRecord]:
         """The servers that are alive, in order of node name."""
@@ -128,7 +128,8 @@ class Directory:
         """
         self.remove(record.address)
         self._servers[record.address] = _Server(record, report, report)
-        self._note(record.address, reserved_bytes=0, files=0)
+        self._note(record.address)
+        self.upkeep.came(record.address)
 
     def add_files(self, address: Address, files: Iterable[FileRecord]) -> None:
         """One page of a server's inventory; a report that came since the registration knows better than the page."""
@@ -148,10 +149,10 @@ class Directory:
         removed: Iterable[FileRecord] = (),
         upload: str | None = None,
     ) -> bool:
-        """A server's report: the bytes it stores, which files it stored and removed, which upload ended.
+        """A server's report: the bytes it stores, which versions it stored and removed, which upload ended.
 
         Returns whether the bytes are news: False after a report with a higher number, and from a server that is not
-        registered. A late report still counts for the files that no later one spoke of. Without a number (the
+        registered. A late report still counts for the versions that no later one spoke of. Without a number (the
         description's wire has none) a report is always the latest.
         """
         server = self._servers.get(address)
@@ -166,25 +167,41 @@ class Directory:
             self._release_at(address, upload)
         news = number >= server.report
         if news:
+            if stored_bytes < server.record.stored_bytes:
+                self.upkeep.unstick()
             server.report = number
-            self._note(address, stored_bytes=stored_bytes)
-        else:
-            self._note(address)
+            server.record = replace(server.record, stored_bytes=stored_bytes)
+        self._note(address)
         return news
 
-    def remove(self, address: Address) -> bool:
-        """A server is gone: returns whether it was there."""
+    def remove(self, address: Address, *, heard: float | None = None) -> bool:
+        """A server is gone: returns whether it was there. If it is told when it was last `heard`, it is waited for."""
         server = self._servers.get(address)
         if server is None:
             return False
-        for upload in list(server.reserved):
+        for upload in self.reservations.of_server(address):
             self._release_at(address, upload)
-        for key in server.files:
-            self._drop(address, key)
+        held = [(key, version) for key, versions in server.files.items() for version in versions]
+        for key, version in held:
+            self.catalogue.drop(address, key, version)
         for pool in self._pools.values():
             pool.remove(address)
         del self._servers[address]
+        self._suspected.discard(address)
+        self.upkeep.gone(address, held, heard)
         return True
+
+    def suspect(self, address: Address) -> None:
+        """A server is silent: it is chosen only if no other can be."""
+        if address in self._servers:
+            self._suspected.add(address)
+
+    def trust(self, address: Address) -> None:
+        """It has spoken again."""
+        self._suspected.discard(address)
+
+    def is_suspected(self, address: Address) -> bool:
+        return address in self._suspected
 
     # Where a file goes.
 
@@ -204,7 +221,9 @@ class Directory:
         """
         self.expire(now)
         pool = self._pool(wire)
-        candidates = pool.candidates(exclude=exclude, size=size)
+        candidates = pool.candidates(exclude=exclude | self._suspected, size=size)
+        if not candidates and self._suspected:
+            candidates = pool.candidates(exclude=exclude, size=size)
         if not candidates:
             raise self._nobody(pool, exclude=exclude, size=size, wire=wire)
         server = decide(self._policy, candidates, Request(file, size, self._number), random)
@@ -220,26 +239,29 @@ class Directory:
         name: str,
         size: int,
         *,
-        wanted: int,
+        wanted: int | None = None,
         now: float,
         random: random.Random,
         upload: str,
         exclude: AbstractSet[Address] = NOBODY,
         wire: str | None = "rpclab",
+        version: int = 0,
     ) -> Plan:
         """Where up to `wanted` copies of a file go, with the bytes reserved under `upload` and a version of its own.
 
-        Servers that hold an old copy come first, the newest copy before all, so that a file sent again replaces its
-        copies; the policy picks the others. Fewer than wanted is no error as long as there is one. An upload that is
-        placed again gives back what it had reserved. Raises NoServer and PlacementError; then nothing is reserved.
+        Servers that hold an earlier version come first, the newest before all, so that a file's versions stay together; the
+        policy picks the others. Fewer than wanted is no error as long as there is one. An upload that is placed again gives
+        back what it had reserved, and keeps the `version` that it was given. Raises NoServer, PlacementError and NameCollision;
+        then nothing is reserved.
         """
+        wanted = self._replicas if wanted is None else wanted
         if wanted < 1:
             raise UsageError(f"a file needs at least 1 copy, not {wanted}")
         self.release(upload)
         self.expire(now)
         key = (client, name)
-        self._names.check(file_key(client, name))
-        chosen = [s.address for s in self._replaceable(key, size, wire) if s.address not in exclude][:wanted]
+        self.catalogue.check_name(file_key(client, name))
+        chosen = [s.address for s in self._holding(key, size, wire) if s.address not in exclude][:wanted]
         decisions: list[Decision] = []
         while len(chosen) < wanted:
             taken = exclude | set(chosen)
@@ -253,9 +275,28 @@ class Directory:
                 break
             decisions.append(decision)
             chosen.append(decision.server.address)
-        self._reserve(upload, chosen, key, size, now)
-        self.next_version()
-        return Plan(tuple(self._servers[address].record for address in chosen), self._version, tuple(decisions))
+        self.reserve(upload, chosen, key, size, now)
+        if not 0 < version <= self._version:
+            version = self.next_version()
+        return Plan(tuple(self._servers[address].record for address in chosen), version, tuple(decisions))
+
+    def place_copy(
+        self, file: FileRecord, *, upload: str, exclude: AbstractSet[Address], now: float, random: random.Random
+    ) -> Decision:
+        """Where one more copy of a version goes, with its bytes reserved. Raises NoServer and PlacementError."""
+        key = (file.client, file.name)
+        decision = self.choose(
+            now=now, random=random, exclude=exclude, size=file.size, file=file_key(*key), wire="rpclab"
+        )
+        self.reserve(upload, [decision.server.address], key, file.size, now)
+        return decision
+
+    def reserve(self, upload: str, addresses: list[Address], key: FileKey, size: int, now: float) -> None:
+        """Promise an upload room for a file of `size` bytes, less what makes way for it."""
+        promised = {address: max(0, size - self._makes_way(address, key)) for address in addresses}
+        self.reservations.reserve(upload, key, promised, now)
+        for address in addresses:
+            self._note(address)
 
     def next_version(self) -> int:
         """A version above all that were seen or handed out."""
@@ -266,91 +307,117 @@ class Directory:
         """Hand out only versions above this one."""
         self._version = max(self._version, above)
 
-    def delete(self, client: str, name: str) -> tuple[int, list[ServerRecord]]:
-        """A file is to be deleted: a version above all of its copies, and the servers to tell, those with a copy first.
+    def delete(self, client: str, name: str, keep: int = 0) -> tuple[int, list[ServerRecord]]:
+        """A file is to be deleted: a version above all of its copies, and the servers to tell, those with a copy first. With
+        `keep` so many versions stay: the version is just below them, 0 if there are no more.
 
         Raises NoSuchFile. It counts as deleted once a server has reported the tombstone.
         """
-        self.locate(client, name)
-        holders = self.holders_any(client, name)
+        key = (client, name)
+        live = self._live(key)
+        holders = self.in_order(self.catalogue.holders(key))
         others = [server for server in self.servers() if server not in holders]
-        return self.next_version(), [server for server in [*holders, *others] if server.wire == "rpclab"]
+        servers = [server for server in [*holders, *others] if server.wire == "rpclab"]
+        if keep:
+            return (live[keep] if len(live) > keep else 0), servers
+        return self.next_version(), servers
 
     def release(self, upload: str) -> None:
         """An upload ended, whatever its outcome: what is still reserved for it is free again."""
-        known = self._uploads.get(upload)
-        for address in sorted(known.addresses) if known else ():
+        for address in self.reservations.of_upload(upload):
             self._release_at(address, upload)
 
     def expire(self, now: float) -> None:
         """Give back what was reserved too long ago; `choose` and `place` do it first."""
-        while self._expiring and self._expiring[0].expires <= now:
-            upload = self._expiring.popleft()
-            if self._uploads.get(upload.name) is upload:
-                self.release(upload.name)
+        for upload in self.reservations.expired(now):
+            self.release(upload)
 
     # Where a file is.
 
-    def locate(self, client: str, name: str) -> Location:
-        """The newest version of a file, and the servers that hold exactly it; raises NoSuchFile if there are none.
+    def locate(self, client: str, name: str, version: int | None = None) -> Location:
+        """The newest version of a file, or the given one, and the servers that hold exactly it, those that are suspected last;
+        raises NoSuchFile if there are none."""
+        key = (client, name)
+        live = self._live(key)
+        if version is None:
+            return self._location(key, live[0])
+        if version not in live:
+            raise NoSuchFile(f"no server that is alive holds this version of {file_key(client, name)!r}")
+        return self._location(key, version)
 
-        Should copies of one version differ, the contents with the most copies count.
-        """
-        holders = self._live((client, name))
-        if not holders:
-            raise NoSuchFile(f"no server that is alive holds {file_key(client, name)!r}")
-        copies = Counter(holders.values())
-        newest = max(copies, key=lambda file: (file.version, copies[file], file.digest))
-        return Location(newest, self._in_order(address for address, file in holders.items() if file == newest))
-
-    def holders_any(self, client: str, name: str) -> list[ServerRecord]:
-        """The servers that hold any version of a file, in order of node name: where a delete must go."""
-        return self._in_order(self._catalogue.holders((client, name)))
+    def versions(self, client: str, name: str) -> list[Location]:
+        """Every version of a file that is kept, the newest first; raises NoSuchFile."""
+        key = (client, name)
+        return [self._location(key, version) for version in self._live(key)[: self._keep]]
 
     def files(self, client: str | None, after: FileKey | None, limit: int) -> list[Location]:
         """The next page of the files of a client (None: of all), in order of (client, name), that follow `after`."""
         first = None if client is None else (client, "")
-        keys = self._catalogue.after(max(filter(None, (first, after)), default=None))
+        keys = self.catalogue.after(max(filter(None, (first, after)), default=None))
         own = takewhile(lambda key: client in (None, key[0]), keys)
-        return [self.locate(*key) for key in islice(filter(self._live, own), limit)]
+        found = ((key, self.catalogue.live(key)) for key in own)
+        return [self._location(key, live[0]) for key, live in islice(filter(lambda each: each[1], found), limit)]
+
+    def files_of(self, address: Address) -> Iterator[FileRecord]:
+        """Every version that a server holds."""
+        for versions in self._servers[address].files.values():
+            yield from versions.values()
+
+    def holds(self, address: Address, file: FileRecord) -> bool:
+        """Whether a server holds this version, in whatever contents."""
+        return file.version in self._servers[address].files.get((file.client, file.name), {})
+
+    def in_order(self, addresses: Iterable[Address]) -> list[ServerRecord]:
+        """The servers at these addresses in order of node name, those that are suspected last."""
+        records = (self._servers[address].record for address in addresses)
+        return sorted(records, key=lambda s: (s.address in self._suspected, s.node, s.address))
+
+    def others(self, addresses: AbstractSet[Address]) -> bool:
+        """Whether there is a server of our own wire at none of these addresses."""
+        pool = self._pool("rpclab")
+        return len(pool) > sum(address in pool.records for address in addresses)
 
     # How it is kept.
 
-    def _note(self, address: Address, **changes: int) -> None:
-        """Change a server's record, with its number of files, wherever it is kept."""
+    def _live(self, key: FileKey) -> list[int]:
+        live = self.catalogue.live(key)
+        if not live:
+            raise NoSuchFile(f"no server that is alive holds {file_key(*key)!r}")
+        return live
+
+    def _location(self, key: FileKey, version: int) -> Location:
+        copies = self.catalogue.copies(key, version)
+        return Location(next(iter(copies.values())), self.in_order(copies))
+
+    def _note(self, address: Address) -> None:
+        """Have a server's record, with its number of files and its reserved bytes, wherever it is kept."""
         server = self._servers[address]
-        server.record = replace(server.record, **{"files": len(server.files), **changes})
+        reserved = self.reservations.reserved(address)
+        server.record = replace(server.record, files=len(server.files), reserved_bytes=reserved)
         for pool in self._pools.values():
             pool.put(server.record)
 
     def _apply(self, server: _Server, number: int, file: FileRecord, *, stored: bool) -> None:
-        """Believe report `number` about a file, unless a later one spoke of it."""
+        """Believe report `number` about a version, unless a later one spoke of it."""
         key = (file.client, file.name)
         self._version = max(file.version, self._version)
         if file.deleted:
-            self._tombstones[key] = max(file.version, self._tombstones.get(key, 0))
+            if self.catalogue.bury(key, file.version):
+                self.upkeep.doubt(key)
             return
-        if number < server.last_word.get(key, server.registered):
+        if number < server.last_word.get((key, file.version), server.registered):
             return
         if number > server.registered:
-            server.last_word[key] = number
+            server.last_word[key, file.version] = number
         if stored:
-            server.files[key] = file
-            self._catalogue.put(server.record.address, key, file)
-            self._names.add(file_key(*key))
-        elif server.files.pop(key, None):
-            self._drop(server.record.address, key)
-
-    def _drop(self, address: Address, key: FileKey) -> None:
-        self._catalogue.drop(address, key)
-        if not self._catalogue.holders(key):
-            self._names.discard(file_key(*key))
-
-    def _live(self, key: FileKey) -> dict[Address, FileRecord]:
-        """The copies of a file that were not deleted."""
-        deleted = self._tombstones.get(key, 0)
-        holders = self._catalogue.holders(key)
-        return {address: file for address, file in holders.items() if file.version > deleted} if deleted else holders
+            server.files.setdefault(key, {})[file.version] = file
+            self.catalogue.put(server.record.address, file)
+        elif file.version in server.files.get(key, {}):
+            del server.files[key][file.version]
+            if not server.files[key]:
+                del server.files[key]
+            self.catalogue.drop(server.record.address, key, file.version)
+        self.upkeep.doubt(key)
 
     def _pool(self, wire: str | None) -> Pool:
         if wire not in self._pools:
@@ -359,40 +426,32 @@ class Directory:
                 self._pools[wire].put(server.record)
         return self._pools[wire]
 
-    def _in_order(self, addresses: Iterable[Address]) -> list[ServerRecord]:
-        records = (self._servers[address].record for address in addresses)
-        return sorted(records, key=lambda server: (server.node, server.address))
-
-    def _replaceable(self, key: FileKey, size: int, wire: str | None) -> list[ServerRecord]:
-        """The servers with an old copy, and with room once it is replaced: the newest copy first, then fewest bytes."""
-        old = self._catalogue.holders(key)
-        records = [self._servers[address].record for address in old]
+    def _holding(self, key: FileKey, size: int, wire: str | None) -> list[ServerRecord]:
+        """The trusted servers with an earlier version and room for another: the newest version first, then fewest bytes."""
+        newest: dict[Address, int] = {}
+        for version, copies in self.catalogue.lying(key).items():
+            for address in copies:
+                newest[address] = max(version, newest.get(address, 0))
+        records = [self._servers[address].record for address in newest if address not in self._suspected]
         fitting = [
             server
             for server in records
             if wire in (None, server.wire)
-            and ((left := room(server)) is None or left + old[server.address].size >= size)
+            and ((left := room(server)) is None or left + self._makes_way(server.address, key) >= size)
         ]
-        return sorted(fitting, key=lambda server: (-old[server.address].version, rank(server)))
+        return sorted(fitting, key=lambda server: (-newest[server.address], rank(server)))
 
-    def _reserve(self, upload: str, addresses: list[Address], key: FileKey, size: int, now: float) -> None:
-        promise = self._uploads[upload] = _Upload(upload, now + self._reservation_s, set(addresses))
-        self._expiring.append(promise)
-        for address in addresses:
-            server = self._servers[address]
-            old = server.files.get(key)
-            server.reserved[upload] = max(0, size - (old.size if old else 0))
-            self._note(address, reserved_bytes=server.record.reserved_bytes + server.reserved[upload])
+    def _makes_way(self, address: Address, key: FileKey) -> int:
+        """The bytes of the version that a server removes when it takes another one of a file."""
+        held = self._servers[address].files.get(key, {})
+        return held[min(held)].size if len(held) >= self._keep else 0
 
     def _release_at(self, address: Address, upload: str) -> None:
-        server = self._servers.get(address)
-        if server is None or upload not in server.reserved:
-            return
-        self._note(address, reserved_bytes=server.record.reserved_bytes - server.reserved.pop(upload))
-        promise = self._uploads[upload]
-        promise.addresses.discard(address)
-        if not promise.addresses:
-            del self._uploads[upload]
+        file = self.reservations.release(address, upload)
+        if file is not None:
+            self.upkeep.doubt(file)
+        if address in self._servers:
+            self._note(address)
 
     def _nobody(self, pool: Pool, *, exclude: AbstractSet[Address], size: int, wire: str | None) -> NoServer:
         if not self._servers:

@@ -1,8 +1,9 @@
 """The manager: answers who the servers are, where a file is to go, and where it lies. It stores nothing of its own.
 
 All it knows it was told by the servers: each registers over a connection that it keeps open, reports its inventory, and then
-every change. When that connection ends, the server is gone and no longer chosen. A manager that was killed and started again
-knows everything as soon as its servers have registered again.
+every change. When that connection ends, or falls silent for too long, the server is gone and no longer chosen. A manager that was
+killed and started again knows everything as soon as its servers have registered again. What it has done about copies that are
+missing, or too many, is in repair.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config import Address, Limits, address_text, is_loopback
-from ..errors import NotAllowed, UsageError
+from ..errors import ClusterError, NotAllowed, UsageError
 from ..names import check_client, check_name
 from ..records import Deletion, FileRecord, Location, Placement, ServerRecord, file_key, pages
 from ..rpc import document
@@ -21,7 +22,10 @@ from ..rpc.listener import Listener, Say
 from ..rpc.registry import Call, Registry
 from ..trace import Tracer
 from ..world.base import World
+from ..world.repeating import Repeating
 from .directory import Decision, Directory
+from .membership import Change, Membership
+from .repair import Repair
 from .settings import Settings
 
 __all__ = ["Manager"]
@@ -54,12 +58,20 @@ class Manager:
         self._tracer = tracer or Tracer(world, identity.node)
         limits = limits or Limits()
         self.directory = Directory(
-            policy=self.settings.policy, policy_name=self.settings.policy_name, reservation_s=limits.reservation_s
+            policy=self.settings.policy,
+            policy_name=self.settings.policy_name,
+            reservation_s=limits.reservation_s,
+            replicas=self.settings.replicas,
+            keep=self.settings.keep,
+            dead_s=self.settings.dead_s,
         )
         self._lock = world.tasks.lock()  # guards the directory and what follows
         self._inventories: dict[Address, tuple[Call, list[FileRecord]]] = {}  # told, and not yet registered
-        self._registrations: dict[Address, int] = {}  # which registration of a server is the valid one
-        self._count = 0
+        self._members = Membership(self.settings, world.clock.now())
+        self._watching = Repeating(world, self._watch, self.settings.heartbeat_s / 2, f"{identity.node}-watch")
+        self._repair = Repair(
+            world, identity, self.directory, self._lock, self.settings, self._tracer, limits, say, self._trace_placed
+        )
         self._epoch = 0  # unknown until the first server has told what it knows
         self.registry = Registry()
         self._register()
@@ -82,8 +94,11 @@ class Manager:
             self.get_settings,
             self.next_version,
             self.find_file,
+            self.list_versions,
             self.list_files,
             self.list_servers,
+            self.get_upkeep,
+            self.balance,
         ]
         for function in plain:
             self.registry.register_method(function, _wire_name(function))
@@ -103,9 +118,15 @@ class Manager:
 
     def start(self, address: Address) -> Address:
         """Serve at an address; returns it with its real port. Errors: PortInUse, UsageError."""
-        return self._listener.start(address)
+        real = self._listener.start(address)
+        self._tracer.event("safe-mode", detail={"on": True, "reason": "the manager has just started"})
+        self._watching.start()
+        return real
 
     def stop(self, within_s: float = 0.0) -> None:
+        """Serve nobody any more, once what is under way has ended or so many seconds have passed. May be called twice."""
+        self._watching.stop()
+        self._repair.stop()
         self._listener.stop(within_s)
 
     # ---- remote methods: the description's
@@ -149,12 +170,18 @@ class Manager:
             self.directory.add(record, report=report)
             self.directory.add_files(address, self._told(call, address))
             self._inventories.pop(address, None)
-            self._count += 1
-            number = self._registrations[address] = self._count
+            number = self._members.register(
+                address,
+                record.node,
+                id(call),
+                self._world.clock.now(),
+                watched=call.connection is not None,
+                end=lambda: _end(call),
+            )
             self._tracer.event(
                 "registered", peer=record.node, detail={"stored_bytes": capacity, "address": list(address)}
             )
-        call.at_end.append(lambda: self._gone(address, number, record.node))
+        call.at_end.append(lambda: self._gone(address, number, record.node, "its connection ended"))
         self._say(f"{record.node} at {address_text(address)} is here, with {capacity:,} bytes stored")
         return True
 
@@ -162,8 +189,8 @@ class Manager:
         """Take a server out; it may come back with `addServer`."""
         _servers_only(call, "removeServer")
         with self._lock:
-            number = self._registrations.get(address)
-        return number is not None and self._gone(address, number, address_text(address))
+            number = self._members.number(address)
+        return number is not None and self._gone(address, number, address_text(address), "it said that it leaves")
 
     def update_server(
         self,
@@ -187,8 +214,10 @@ class Manager:
 
     # ---- remote methods: the project's
 
-    def heartbeat(self, call: Call) -> bool:
-        """A sign of life of a server."""
+    def heartbeat(self, call: Call, address: Address) -> bool:
+        """A sign of life of a server, over the connection that it has registered with."""
+        with self._lock:
+            self._members.heard(address, id(call), self._world.clock.now())
         return True
 
     def get_settings(self) -> dict[str, Any]:
@@ -199,6 +228,12 @@ class Manager:
             "replicas": settings.replicas,
             "replication": settings.replication,
             "acknowledge": settings.acknowledge,
+            "keep": settings.keep,
+            "heartbeat_s": settings.heartbeat_s,
+            "dead_s": settings.dead_s,
+            "repair": settings.repair,
+            "scrub_bytes_s": settings.scrub_bytes_s,
+            "scrub_round_s": settings.scrub_round_s,
         }
 
     def add_files(self, call: Call, address: Address, files: list[FileRecord]) -> bool:
@@ -218,8 +253,10 @@ class Manager:
         upload: str,
         replicas: int | None = None,
         exclude: list[Address] | None = None,
+        version: int = 0,
     ) -> Placement:
-        """Where a file is to go, the primary first, with its bytes reserved there until the upload ends."""
+        """Where a file is to go, the primary first, with its bytes reserved there until the upload ends. A backup that is tried
+        again gives the `version` that it was given before."""
         client, name = check_client(client), check_name(name)
         _own_files_only(call, client)
         if size < 0:
@@ -235,12 +272,14 @@ class Manager:
                 random=self._world.random,
                 upload=upload,
                 exclude=frozenset(exclude or ()),
+                version=version,
             )
             self._trace_placed(
                 plan.decisions, plan.servers, file_key(client, name), size, upload=upload, version=plan.version
             )
+        settings = self.settings
         return Placement(
-            upload, plan.version, list(plan.servers), wanted, self.settings.replication, self.settings.acknowledge
+            upload, plan.version, list(plan.servers), wanted, settings.replication, settings.acknowledge, settings.keep
         )
 
     def release_upload(self, call: Call, upload: str) -> bool:
@@ -249,17 +288,47 @@ class Manager:
             self.directory.release(upload)
         return True
 
-    def find_file(self, client: str, name: str) -> Location:
-        """The newest version of a file and the servers that hold it."""
+    def find_file(self, client: str, name: str, version: int | None = None) -> Location:
+        """The newest version of a file, or the given one, and the servers that hold it."""
         with self._lock:
-            return self.directory.locate(client, name)
+            return self.directory.locate(client, name, version)
 
-    def prepare_delete(self, call: Call, client: str, name: str) -> Deletion:
-        """How to delete a file: the version up to which it is deleted, and the servers to tell, those with a copy first."""
-        _own_files_only(call, client)
+    def list_versions(self, client: str, name: str) -> list[Location]:
+        """Every version of a file that is kept, the newest first."""
         with self._lock:
-            version, servers = self.directory.delete(client, check_name(name))
+            found = self.directory.versions(client, name)
+        return next(pages(found), [])
+
+    def prepare_delete(self, call: Call, client: str, name: str, keep: int = 0) -> Deletion:
+        """How to delete a file, or all but its `keep` newest versions: up to which version, and the servers to tell, those with
+        a copy first. Version 0 means that there is nothing to do."""
+        _own_files_only(call, client)
+        if keep < 0:
+            raise UsageError(f"keep={keep}: the number of versions that stay, 0 or more")
+        with self._lock:
+            version, servers = self.directory.delete(client, check_name(name), keep)
         return Deletion(version, next(pages(servers), []))
+
+    def get_upkeep(self) -> dict[str, Any]:
+        """What is done about copies: repairs that wait, run and are done, whether copies are moved for balance, who is
+        suspected, and whether the manager still waits for its servers (safe mode)."""
+        with self._lock:
+            safe, suspected = self._members.safe_mode, self._members.suspected
+        return {"safe_mode": safe, "suspected": suspected, **self._repair.progress()}
+
+    def balance(self, ratio: float = 1.2) -> bool:
+        """Begin to move copies from the fullest server to the emptiest, until the one stores no more than `ratio` times the
+        other; `getUpkeep` tells how far it is. Returns False if that is under way already."""
+        if not ratio >= 1:
+            raise UsageError(
+                f"ratio={ratio}: the fullest server cannot hold less than the emptiest; give 1 or more, as 1.2"
+            )
+        with self._lock:
+            if self._members.safe_mode:
+                raise ClusterError(
+                    "the manager has just started and does not know all its servers yet: try again in a while"
+                )
+        return self._repair.balance(ratio)
 
     def next_version(self) -> int:
         """A version for a file that a server was given without asking the manager where to."""
@@ -273,7 +342,9 @@ class Manager:
         files that the manager does not know of because their servers are away.
         """
         _servers_only(call, "joinEpoch")
+        call.at_end.append(lambda: self._stop_joining(call))
         with self._lock:
+            self._members.join(id(call))
             if epoch > self._epoch or not self._epoch:
                 self._epoch = epoch + 1
                 self.directory.raise_versions(self._epoch << _EPOCH_BITS)
@@ -298,18 +369,57 @@ class Manager:
         teller, files = self._inventories.get(address, (call, []))
         return files if teller is call else []
 
-    def _gone(self, address: Address, number: int, node: str) -> bool:
+    def _stop_joining(self, call: Call) -> None:
         with self._lock:
-            if self._registrations.get(address) != number:
+            self._members.give_up(id(call))
+
+    def _gone(self, address: Address, number: int, node: str, reason: str) -> bool:
+        with self._lock:
+            heard = self._members.forget(address, number)
+            if heard is None:
                 return False  # it has registered anew since, over another connection
-            del self._registrations[address]
-            self.directory.remove(address)
-            self._tracer.event("gone", peer=node, detail={"address": list(address)})
-        self._say(f"{node} at {address_text(address)} is gone")
+            self.directory.remove(address, heard=heard)
+            self._tracer.event("gone", peer=node, detail={"address": list(address), "reason": reason})
+        self._say(f"{node} at {address_text(address)} is gone: {reason}")
         return True
 
+    def _watch(self) -> None:
+        """Look who is silent, and whether the manager knows enough to repair; then do so."""
+        with self._lock:
+            now = self._world.clock.now()
+            changes = self._members.look(now)
+            reason = self._members.leaves_safe_mode(now)
+            safe = self._members.safe_mode
+        for change in changes:
+            self._changed(change)
+        if reason:
+            self._tracer.event("safe-mode", detail={"on": False, "reason": reason})
+        if not safe and self.settings.repair:
+            self._repair.look()
+
+    def _changed(self, change: Change) -> None:
+        silent = f"silent for {change.silent_s:.1f} s"
+        if change.what == "dead":
+            if self._gone(change.address, change.number, change.node, silent):
+                change.end()
+            return
+        with self._lock:
+            if self._members.number(change.address) != change.number:
+                return
+            (self.directory.suspect if change.what == "suspected" else self.directory.trust)(change.address)
+            self._tracer.event(change.what, peer=change.node, detail={"silent_s": round(change.silent_s, 3)})
+        self._say(f"{change.node} is {'suspected: ' + silent if change.what == 'suspected' else 'heard again'}")
+
     def _trace_placed(
-        self, decisions: Any, servers: Any, file: str, size: int, *, upload: str = "", version: int = 0
+        self,
+        decisions: Any,
+        servers: Any,
+        file: str,
+        size: int,
+        *,
+        upload: str = "",
+        version: int = 0,
+        purpose: str = "backup",
     ) -> None:
         if self._tracer.enabled:
             detail = {
@@ -318,6 +428,7 @@ class Manager:
                 "decisions": [_decision(decision) for decision in decisions],
                 "upload": upload,
                 "version": version,
+                "purpose": purpose,
             }
             self._tracer.event("placed", file=file, bytes=size, detail=detail)
 
@@ -343,6 +454,12 @@ def _wire_name(function: Callable[..., Any]) -> str:
     """The remote name of a method: the description's camelCase."""
     first, *rest = function.__name__.split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+def _end(call: Call) -> None:
+    """End a caller's connection, however little it listens."""
+    if call.connection is not None:
+        call.connection.channel.stream.shutdown()
 
 
 def _own_files_only(call: Call, client: str) -> None:

@@ -18,7 +18,8 @@ class Settings:
     `keep`: versions of a file that stay. `heartbeat_s`: between a server's signs of life; after two intervals without one it is
     suspected (chosen only if no other can be), after `dead_s` it is dead and its files are repaired; a manager that has just
     started repairs nothing before it knows its servers, for at most `safe_s`. Repairs run `repairs` at a time and send at most
-    `repair_bytes_s` together; each server reads its files again at `scrub_bytes_s`, 0 is never.
+    `repair_bytes_s` together; each server reads its files again at `scrub_bytes_s`
+    (0 is never), with `scrub_round_s` between two rounds.
     """
 
     policy: Policy = fewest_bytes
@@ -34,6 +35,7 @@ class Settings:
     repairs: int = 4
     repair_bytes_s: int = 64 << 20
     scrub_bytes_s: int = 4 << 20
+    scrub_round_s: float = 60.0
 
     @property
     def suspect_s(self) -> float:

@@ -1,0 +1,236 @@
+"""Upkeep: what is to be done about copies that are missing, too many, or deleted elsewhere. Pure; repair.py does it.
+
+Whatever changes about a file makes it doubtful, and a doubtful file is judged once: so a tick of the clock costs nothing while
+nothing happens, and the death of a server costs as much as it held. A judgment is made from what is known at that moment, never
+remembered; the order of the work is the rarest first, as in HDFS's queues by priority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from ..config import Address
+from ..records import FileRecord, ServerRecord, file_key
+from .candidates import rank
+from .catalogue import FileKey
+
+if TYPE_CHECKING:
+    from .directory import Directory
+
+__all__ = ["Bury", "Copy", "Trim", "Upkeep", "Work"]
+
+SETTLE_S = 1.0  # a change is looked at after so long: most are the first half of something
+RETRY_S = 5.0  # until what failed is tried again
+JUDGED = 2000  # doubts settled in one look: some 20 ms, in which nobody else is answered
+
+_LAST = 1_000_000  # removing something is less urgent than any copy
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One more copy of a version is needed: a source sends it to a server that is none of the `holders`."""
+
+    file: FileRecord
+    sources: list[ServerRecord]
+    holders: frozenset[Address]
+
+    @property
+    def key(self) -> str:
+        return file_key(self.file.client, self.file.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """One copy too many: `extra` goes, once those of the keepers have been read and found whole."""
+
+    file: FileRecord
+    keepers: list[ServerRecord]
+    extra: ServerRecord
+
+    @property
+    def key(self) -> str:
+        return file_key(self.file.client, self.file.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """A server holds versions that are deleted, or older than those that are kept: all up to this one go."""
+
+    server: ServerRecord
+    client: str
+    name: str
+    version: int
+
+    @property
+    def key(self) -> str:
+        return file_key(self.client, self.name)
+
+
+Work = Copy | Trim | Bury
+
+
+@dataclass(frozen=True, slots=True)
+class _Absent:
+    """A server that went, and may be back in a moment: until then its copies are not lost."""
+
+    until: float
+    versions: frozenset[tuple[FileKey, int]]
+
+
+class Upkeep:
+    """Which files are doubtful, and what their judgment is. Times are seconds; not locked, like the directory it belongs to."""
+
+    def __init__(self, directory: Directory, *, replicas: int, keep: int, dead_s: float) -> None:
+        self._directory = directory
+        self._replicas, self._keep, self._dead_s = replicas, keep, dead_s
+        self._fresh: dict[FileKey, None] = {}  # doubtful since the last look, in order
+        self._due: list[tuple[float, int, FileKey]] = []
+        self._ready: list[tuple[int, int, FileKey]] = []
+        self._ranks: dict[FileKey, int] = {}  # those in _ready, with the rank that is valid
+        self._working: set[FileKey] = set()
+        self._stuck: dict[FileKey, None] = {}  # nothing can be done before a server comes or has room
+        self._absent: dict[Address, _Absent] = {}
+        self._number = 0
+
+    # ---- doubts
+
+    def doubt(self, key: FileKey) -> None:
+        """Something about this file has changed."""
+        self._fresh[key] = None
+
+    def gone(self, address: Address, versions: Iterable[tuple[FileKey, int]], heard: float | None) -> None:
+        """A server is gone that held these versions, and was last heard then (None: it will not be waited for)."""
+        held = frozenset(versions)
+        if heard is not None:
+            self._absent[address] = _Absent(heard + self._dead_s, held)
+        for key, _ in held:
+            self.doubt(key)
+
+    def came(self, address: Address) -> None:
+        """A server is here (again)."""
+        absent = self._absent.pop(address, None)
+        for key, _ in absent.versions if absent else ():
+            self.doubt(key)
+        self.unstick()
+
+    def unstick(self) -> None:
+        """There is more room than there was."""
+        for key in self._stuck:
+            self.doubt(key)
+        self._stuck.clear()
+
+    # ---- work
+
+    def waiting(self, now: float) -> int:
+        """How many files something is to be done about now, as far as is known."""
+        self._judge_due(now)
+        return len(self._ranks)
+
+    @property
+    def stuck(self) -> int:
+        """How many files have fewer copies than wanted, and no server that could take another."""
+        return len(self._stuck)
+
+    def next(self, now: float) -> Work | None:
+        """The most urgent work that nobody does yet; None if there is none."""
+        self._judge_due(now)
+        while self._ready:
+            urgency, _, key = heappop(self._ready)
+            if self._ranks.get(key) != urgency:
+                continue  # judged anew since
+            del self._ranks[key]
+            judged = self._judge(key, now)
+            if judged is None:
+                continue
+            if judged[0] > urgency:  # it has become less urgent: in its turn
+                self._enter(key, judged[0])
+                continue
+            self._working.add(key)
+            return judged[1]
+        return None
+
+    def worked(self, work: Work, now: float, *, done: bool, no_server: bool = False) -> None:
+        """Somebody has done a work, or failed."""
+        key = _key(work)
+        self._working.discard(key)
+        if no_server:
+            self._stuck[key] = None
+        else:
+            self._put_off(key, now if done else now + RETRY_S)
+
+    def _put_off(self, key: FileKey, until: float) -> None:
+        self._number += 1
+        heappush(self._due, (until, self._number, key))
+
+    def _enter(self, key: FileKey, urgency: int) -> None:
+        self._number += 1
+        self._ranks[key] = urgency
+        heappush(self._ready, (urgency, self._number, key))
+
+    def _judge_due(self, now: float) -> None:
+        for address in [address for address, absent in self._absent.items() if absent.until <= now]:
+            del self._absent[address]
+        for key in self._fresh:
+            self._put_off(key, now + SETTLE_S)
+        self._fresh.clear()
+        for _ in range(JUDGED):
+            if not self._due or self._due[0][0] > now:
+                return
+            _, _, key = heappop(self._due)
+            judged = self._judge(key, now)
+            if judged is not None and judged[0] < self._ranks.get(key, _LAST + 1):
+                self._enter(key, judged[0])  # what waits less urgently is judged again before it is done
+
+    # ---- the judgment
+
+    def _judge(self, key: FileKey, now: float) -> tuple[int, Work] | None:
+        """What is the next thing to do about a file, and how urgent it is; None is nothing, now."""
+        directory, catalogue = self._directory, self._directory.catalogue
+        self._stuck.pop(key, None)
+        if directory.reservations.is_open(key) or key in self._working:
+            return None  # its end makes it doubtful again
+        live = catalogue.live(key)
+        floor = max(catalogue.buried(key), live[self._keep] if len(live) > self._keep else 0)
+        best: tuple[int, Work] | None = None
+        for version in live[: self._keep]:
+            found = self._judge_version(key, version, now)
+            if found is not None and (best is None or found[0] < best[0]):
+                best = found
+        return best or self._judge_buried(key, floor)
+
+    def _judge_version(self, key: FileKey, version: int, now: float) -> tuple[int, Work] | None:
+        directory = self._directory
+        copies = directory.catalogue.copies(key, version)
+        file = next(iter(copies.values()))
+        wanted = file.wanted or self._replicas
+        absent = [each.until for each in self._absent.values() if (key, version) in each.versions]
+        servers = directory.in_order(copies)
+        if len(servers) < wanted:
+            if len(servers) + len(absent) >= wanted:
+                self._put_off(key, min(absent))
+                return None
+            everywhere = frozenset(directory.catalogue.lying(key)[version])
+            if not directory.others(everywhere):
+                self._stuck[key] = None
+                return None
+            return len(servers) * _LAST // (wanted + 1), Copy(file, servers, everywhere)
+        if len(servers) > wanted:
+            if absent or any(directory.is_suspected(server.address) for server in servers):
+                self._put_off(key, now + RETRY_S)
+                return None
+            extra = max(servers, key=rank)
+            return _LAST, Trim(file, [server for server in servers if server is not extra], extra)
+        return None
+
+    def _judge_buried(self, key: FileKey, floor: int) -> tuple[int, Work] | None:
+        for version, copies in sorted(self._directory.catalogue.lying(key).items()):
+            if version <= floor:
+                return _LAST, Bury(self._directory.in_order(copies)[0], *key, floor)
+        return None
+
+
+def _key(work: Work) -> FileKey:
+    return (work.client, work.name) if isinstance(work, Bury) else (work.file.client, work.file.name)
