@@ -25,6 +25,7 @@
     │   ├── DigestMismatch       what arrived, or lies there, isn't what was sent
     │   ├── DiskFull, QuotaExceeded
     │   ├── SyncFailed           the disk would not promise durability
+    │   ├── UploadUnknown        a server that was started again knows nothing of an upload (effect unknown)
     │   └── FolderNotUsable      a data folder that can't be written, or that another node uses
     ├── PlacementError
     │   ├── NoServer             no server can take the file
@@ -78,6 +79,7 @@ __all__ = [
     "SyncFailed",
     "TooFewCopies",
     "TooManyConnections",
+    "UploadUnknown",
     "UsageError",
     "WrongArguments",
     "error_from_wire",
@@ -207,6 +209,11 @@ class SyncFailed(StorageError):
 
 class FolderNotUsable(StorageError):
     code = 139
+
+
+class UploadUnknown(StorageError):
+    code = 129
+    definite = False
 
 
 class PlacementError(RpclabError):

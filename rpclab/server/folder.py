@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from blake3 import blake3
 
 from ..errors import NoSuchFile, StorageError
@@ -81,9 +83,12 @@ def parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def digest(reader: Reader) -> str:
-    hasher, buffer = blake3(), bytearray(_READ_BYTES)
+def digest(reader: Reader, progress: Callable[[int], object] = lambda done: None) -> str:
+    """The digest of what a reader reads; `progress` is told the bytes done, and may hold it back."""
+    hasher, buffer, done = blake3(), bytearray(_READ_BYTES), 0
     view = memoryview(buffer)
     while count := reader.read_into(view):
         hasher.update(view[:count])
+        done += count
+        progress(done)
     return hasher.hexdigest()

@@ -27,7 +27,7 @@ class Incoming:
         self.client, self.name, self.size, self.version = file.client, file.name, file.size, file.version
         self.keep = keep
         self.dropped: list[FileRecord] = []
-        self._file = file
+        self.file = file
         self._frees, self._room = frees, room  # bytes of what makes way for it; bytes that the store keeps free for it
         self._store, self._disk = store, world.disk
         self._temporary = world.nonce(8).hex()
@@ -57,7 +57,7 @@ class Incoming:
                 raise DigestMismatch(f"{self.name} was announced with {self.size:,} bytes, {self._written:,} came")
             self._writer.sync()
             self._writer.close()
-            file = replace(self._file, size=self._written, digest=digest)
+            file = replace(self.file, size=self._written, digest=digest)
             stored, self.dropped = self._store.commit(file, self._temporary, self.keep)
             return stored
         finally:

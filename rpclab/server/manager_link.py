@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..config import Address, Limits, address_text
 from ..errors import PlacementError, RpclabError
-from ..records import FileRecord, Placement, ServerRecord, pages
+from ..records import Advice, FileRecord, Placement, ServerRecord, pages
 from ..rpc.connection import Connection
 from ..rpc.document import DocumentConnection
 from ..rpc.handshake import Identity
@@ -23,6 +23,8 @@ __all__ = ["DocumentManagerLink", "Link", "ManagerLink"]
 
 class Link(Protocol):
     """What a server needs of its manager, whatever wire the manager speaks."""
+
+    advice: Advice
 
     def start(self, own: Address, store: Store) -> None: ...
 
@@ -64,6 +66,7 @@ class ManagerLink:
         self._reported = 0  # the highest number that the manager was to be told
         self._task: Task | None = None
         self._own: Address = ("", 0)
+        self.advice = Advice(heartbeat_s=limits.heartbeat_s)
 
     def start(self, own: Address, store: Store) -> None:
         """Begin to register, and never give up: the manager may start later, or again."""
@@ -85,8 +88,8 @@ class ManagerLink:
                     self._register(connection, store)
                     told = ""
                     while not self._stopping:
-                        connection.notify("heartbeat", [])
-                        connection.stay(self._limits.heartbeat_s)
+                        connection.notify("heartbeat", [self._own])
+                        connection.stay(self.advice.heartbeat_s)
             except RpclabError as error:
                 if error.message != told and not self._stopping:
                     told = error.message
@@ -99,6 +102,7 @@ class ManagerLink:
     def _register(self, connection: Connection, store: Store) -> None:
         with self._changed:
             self._presence = connection
+        self.advice = connection.call("getSettings", returns=Advice)
         store.keep_epoch(connection.call("joinEpoch", store.epoch, returns=int))
         while True:
             report, stored_bytes, files = store.inventory()
@@ -200,6 +204,7 @@ class DocumentManagerLink:
         self._lock = world.tasks.lock()  # guards the connection, which the original shared without one
         self._connection: DocumentConnection | None = None
         self._own: Address = ("", 0)
+        self.advice = Advice()
 
     def start(self, own: Address, store: Store) -> None:
         """Register once, as the original does. Errors: ConnectFailed."""

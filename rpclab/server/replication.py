@@ -14,7 +14,7 @@ from ..config import Address, Limits, address_text
 from ..errors import RpclabError
 from ..records import FileRecord, Receipt, ServerRecord, file_key
 from ..rpc.document import FILE_RECEIVED, DocumentConnection
-from ..rpc.files import FileSender, send_file
+from ..rpc.files import FileSender, Progress, send_file
 from ..rpc.handshake import Identity
 from ..rpc.opening import open_connection
 from ..rpc.pool import Pools
@@ -56,15 +56,17 @@ class Replication:
         count: int,
         route: Sequence[ServerRecord],
         passed_over: AbstractSet[str] = frozenset(),
+        *,
+        keep: int | None = None,
     ) -> Copies:
         """Copy a stored file to `count` other servers: those of the route, and others where one of them fails; never to the
-        nodes that are `passed_over`."""
+        nodes that are `passed_over`. They keep so many versions of it."""
         copies, targets, tried, asked = Copies(), list(route), {self.own}, False
         for _ in range(_ROUNDS):
             for target in targets:
                 tried.add(target.address)
                 if len(copies.nodes) < count and target.node not in passed_over:
-                    self._attempt(copies, file, upload, target)
+                    self._attempt(copies, file, upload, target, keep)
             missing = count - len(copies.nodes)
             asked = asked or missing > 0
             targets = self._others(copies, file, upload, missing, tried) if missing > 0 else []
@@ -85,24 +87,35 @@ class Replication:
             copies.problems.append(f"no other server could be asked for: {error}")
             return []
 
-    def _attempt(self, copies: Copies, file: FileRecord, upload: str, target: ServerRecord) -> None:
+    def _attempt(self, copies: Copies, file: FileRecord, upload: str, target: ServerRecord, keep: int | None) -> None:
         try:
-            copies.nodes += self._copy(file, upload, target)
+            copies.nodes += self.copy(file, upload, target, keep=keep)
         except RpclabError as error:
             copies.problems.append(f"{target.node}: {error}")
 
-    def _copy(self, file: FileRecord, upload: str, target: ServerRecord) -> list[str]:
-        """Send one copy from our disk; returns the nodes that have it when it is acknowledged as durable."""
-        stored, reader = self._store.open(file.client, file.name)
+    def copy(
+        self,
+        file: FileRecord,
+        upload: str,
+        target: ServerRecord,
+        *,
+        copy: str = "replica",
+        keep: int | None = None,
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """Send one copy of a stored version from our disk; returns the nodes that have it when it is acknowledged as durable.
+        Errors: NoSuchFile; DigestMismatch when ours is damaged; what the target says."""
+        stored, reader = self._store.open(file.client, file.name, file.version or None)
         try:
             if target.wire == "document":
                 return self._copy_by_document(stored, reader, target)
             pool = self._pools.to(target.address)
-            with pool.begin("sendFilename", named=_announcement(stored, upload)) as (connection, _):
-                send_file(connection, reader, file_key(file.client, file.name), "replica", expected=stored.digest)
-                return self._confirmed(
-                    connection.ask("confirmFile", upload, deadline_s=self._limits.transfer_s, returns=Receipt)
-                )
+            named = _announcement(stored, upload, copy, keep)
+            with pool.begin("sendFilename", named=named) as (connection, _):
+                key = file_key(file.client, file.name)
+                send_file(connection, reader, key, copy, expected=stored.digest, progress=progress)
+                answer = connection.ask("confirmFile", upload, deadline_s=self._limits.transfer_s, returns=Receipt)
+                return self._confirmed(answer, copy)
         finally:
             reader.close()
 
@@ -111,23 +124,22 @@ class Replication:
             answer = connection.send_file(reader, file.name, backup=True)  # type: ignore[arg-type]
         if answer != FILE_RECEIVED:
             raise RpclabError(f"{address_text(target.address)} answered {answer!r}")
-        self._trace_replicated(file, target.node, "")
+        self._trace_replicated(file, target.node, "", "replica")
         return [target.node]
 
-    def _confirmed(self, receipt: Receipt) -> list[str]:
+    def _confirmed(self, receipt: Receipt, copy: str = "replica") -> list[str]:
         for node in receipt.servers:
-            self._trace_replicated(receipt.file, node, receipt.upload)
+            self._trace_replicated(receipt.file, node, receipt.upload, copy)
         return receipt.servers
 
-    def _trace_replicated(self, file: FileRecord, node: str, upload: str) -> None:
+    def _trace_replicated(self, file: FileRecord, node: str, upload: str, copy: str) -> None:
         key = file_key(file.client, file.name)
-        self._tracer.event(
-            "replicated", peer=node, file=key, bytes=file.size, detail={"upload": upload, "version": file.version}
-        )
+        detail = {"upload": upload, "version": file.version}
+        self._tracer.event("replicated", peer=node, file=key, bytes=file.size, copy=copy, detail=detail)
 
-    def forward(self, file: FileRecord, upload: str, route: Sequence[ServerRecord]) -> Forward:
+    def forward(self, file: FileRecord, upload: str, route: Sequence[ServerRecord], keep: int | None) -> Forward:
         """Begin to send a file on while it arrives, along the route."""
-        return Forward(self, file, upload, route)
+        return Forward(self, file, upload, route, keep)
 
     def close(self) -> None:
         self._pools.close()
@@ -136,16 +148,23 @@ class Replication:
 class Forward:
     """One file on its way along a pipeline. When the next server fails, the rest is skipped, and `copies` says so."""
 
-    def __init__(self, replication: Replication, file: FileRecord, upload: str, route: Sequence[ServerRecord]) -> None:
+    def __init__(
+        self,
+        replication: Replication,
+        file: FileRecord,
+        upload: str,
+        route: Sequence[ServerRecord],
+        keep: int | None,
+    ) -> None:
         self.copies = Copies()
         self._replication, self._upload, self._target = replication, upload, route[0]
         self._held = ExitStack()
         self._working = True
-        self._step(lambda: self._begin(file, route[1:]))
+        self._step(lambda: self._begin(file, route[1:], keep))
 
-    def _begin(self, file: FileRecord, route: Sequence[ServerRecord]) -> None:
+    def _begin(self, file: FileRecord, route: Sequence[ServerRecord], keep: int | None) -> None:
         pool = self._replication._pools.to(self._target.address)
-        announcement = _announcement(file, self._upload) | {
+        announcement = _announcement(file, self._upload, "replica", keep) | {
             "route": list(route),
             "replication": "pipeline",
             "wanted": len(route) + 1,
@@ -189,12 +208,15 @@ class Forward:
             self._held.close()
 
 
-def _announcement(file: FileRecord, upload: str) -> dict[str, object]:
+def _announcement(file: FileRecord, upload: str, copy: str, keep: int | None) -> dict[str, object]:
     return {
         "filename": file.name,
         "client": file.client,
         "size": file.size,
         "upload": upload,
         "version": file.version,
-        "copy": "replica",
+        "copy": copy,
+        "replicas": file.wanted,
+        "saved": file.saved,
+        "keep": keep,
     }

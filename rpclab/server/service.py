@@ -1,72 +1,42 @@
-"""A server: takes files in, keeps them, copies them on, gives them back. What it stores is the store's business, how copies
-travel is replication's; here is what it answers, and the path of one file from its announcement to its receipt."""
+"""A server: takes files in, keeps them, copies them on, gives them back. What it stores is the store's business, how a file comes
+in is that of uploads.py, how copies travel that of replication.py; here is what it answers."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
 
 from ..config import Address, Limits, is_loopback
-from ..errors import (
-    CommunicationError,
-    ConnectionLost,
-    NoSuchFile,
-    NotAllowed,
-    PacketError,
-    RpclabError,
-    StorageError,
-    UsageError,
-)
+from ..errors import ClusterError, DigestMismatch, NoSuchFile, NotAllowed, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import FileRecord, Receipt, ServerRecord, file_key, pages
 from ..rpc import document
 from ..rpc.channel import Channel
-from ..rpc.connection import Connection
 from ..rpc.document import DocumentRequest
-from ..rpc.files import FileReceiver, send_file
+from ..rpc.files import send_file
 from ..rpc.handshake import Identity
 from ..rpc.listener import Listener, Say
 from ..rpc.registry import Call, Registry, Then
 from ..trace import Tracer
-from ..world.base import Task, World
+from ..world.base import World
 from .manager_link import Link, ManagerLink
-from .outcomes import Outcomes
-from .replication import Copies, Forward, Replication
+from .pace import Pace
+from .replication import Replication
+from .scrub import Scrub
 from .store import Incoming, Store
+from .uploads import Upload, Uploads
 
 __all__ = ["Server"]
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """One announced file: where its bytes go, and what its sender wants."""
-
-    id: str
-    incoming: Incoming
-    wanted: int
-    route: list[ServerRecord]
-    replication: str
-    acknowledge: str
-    copy: str
-
-    @property
-    def file(self) -> FileRecord:
-        incoming = self.incoming
-        return FileRecord(incoming.client, incoming.name, incoming.size, "", incoming.version)
-
-    @property
-    def key(self) -> str:
-        return file_key(self.incoming.client, self.incoming.name)
 
 
 class Server:
     """One server: `start` it on an address, `stop` it at the end. Errors at construction: FolderNotUsable.
 
     Remote methods: the description's `string`, `sendPath`, `sendFilename`, and `confirmFile`, `getFile`, `verifyFile`,
-    `deleteFile`, `listStored`. More can be registered at `registry`.
+    `deleteFile`, `listStored`, and for the manager `copyFile`, `dropFile`. More can be registered at `registry`.
     """
 
     def __init__(
@@ -90,9 +60,19 @@ class Server:
         self.store = Store(world, folder, quota_bytes=quota_bytes, say=say)
         self.link = link or ManagerLink(world, identity, manager, self._tracer, self._limits, say)
         self._replication = Replication(world, identity, self.store, self.link, self._tracer, self._limits)
-        self._outcomes = Outcomes(world, self._limits.outcomes)
-        self._lock = world.tasks.lock()  # guards _background
-        self._background: list[Task] = []
+        self._uploads = Uploads(
+            world, identity.node, self.store, self.link, self._replication, self._tracer, self._limits, say
+        )
+        self._scrub = Scrub(
+            world,
+            identity.node,
+            self.store,
+            self.check,
+            lambda: self.link.advice,
+            self._tracer,
+            say,
+        )
+        self._pace = Pace(world)
         self._address: Address = ("", 0)
         self.registry = Registry()
         self._register()
@@ -116,22 +96,24 @@ class Server:
         register(self.get_file, "getFile", with_call=True)
         register(self.verify_file, "verifyFile")
         register(self.delete_file, "deleteFile", with_call=True)
+        register(self.copy_file, "copyFile", with_call=True)
+        register(self.drop_file, "dropFile", with_call=True)
         register(self.list_stored, "listStored")
 
     def start(self, address: Address) -> Address:
         """Serve at an address and register with the manager; returns the address with its real port. Errors: PortInUse."""
         self._address = self._replication.own = self._listener.start(address)
         self.link.start(self._address, self.store)
+        self._scrub.start()
         return self._address
 
     def stop(self, within_s: float = 0.0) -> None:
         """Leave the cluster: finish what is under way within so many seconds. May be called twice."""
+        self._scrub.stop()
+        self._pace.stop()
         self.link.stop()
         self._listener.stop(within_s)
-        with self._lock:
-            tasks, self._background = self._background, []
-        for task in tasks:
-            task.join(within_s)
+        self._uploads.stop(within_s)
         self._replication.close()
         self.store.close()
 
@@ -154,33 +136,38 @@ class Server:
         replication: str = "after",
         acknowledge: str = "all",
         copy: str = "original",
+        replicas: int = 0,
+        saved: float = 0.0,
+        keep: int | None = None,
     ) -> Then:
-        """Announce a file: when this returns, its packets may come; then `confirmFile` tells what became of it."""
-        if size < 0 or wanted < 1:
-            raise UsageError(f"a file of {size} bytes in {wanted} copies cannot be")
+        """Announce a file: when this returns, its packets may come; then `confirmFile` tells what became of it.
+
+        `wanted` copies are to be made from here, along the `route`; `replicas` is what its owner wants in all and `saved` when it
+        was backed up: both are kept with it. Of its versions, the `keep` newest stay.
+        """
+        if size < 0 or wanted < 1 or replicas < 0 or (keep is not None and keep < 1):
+            raise UsageError(f"a file of {size} bytes in {wanted} copies and {keep} versions cannot be")
         owner = _owner(call, client)
-        incoming = self.store.begin(owner, filename, size, version, keep=1)
-        job = Upload(
-            upload or self._world.nonce(8).hex(), incoming, wanted, list(route or []), replication, acknowledge, copy
-        )
-        self._outcomes.begin(job.id)
+        incoming = self.store.begin(owner, filename, size, version, wanted=replicas, saved=saved, keep=keep)
+        upload = upload or self._world.nonce(8).hex()
+        attempt = self._uploads.begin(upload)
+        job = Upload(upload, attempt, incoming, wanted, list(route or []), replication, acknowledge, copy)
         connection = call.connection
         assert connection is not None  # only our own wire, which has one, calls this
-        gone = ConnectionLost(f"{call.peer.node} went away before it sent {job.key}")
         return _then(
             call,
             document.FILENAME_RECEIVED,
-            lambda: self._take_in(connection, job),
-            otherwise=lambda: self._give_up(call.peer.node, job, None, gone),
+            lambda: self._uploads.take_in(connection, job),
+            otherwise=lambda: self._uploads.never_came(call, job),
         )
 
     def confirm_file(self, upload: str) -> Receipt:
         """What became of an upload: its receipt, or the error that it ended with."""
-        return self._outcomes.wait(upload, self._limits.transfer_s)
+        return self._uploads.outcome(upload)
 
-    def get_file(self, call: Call, filename: str, client: str) -> Then:
-        """Give a stored file back: its record first, then its packets."""
-        file, reader = self.store.open(check_client(client), check_name(filename))
+    def get_file(self, call: Call, filename: str, client: str, version: int | None = None) -> Then:
+        """Give a stored file back, its newest version or the given one: its record first, then its packets."""
+        file, reader = self.store.open(check_client(client), check_name(filename), version)
         connection = call.connection
         assert connection is not None
 
@@ -191,126 +178,98 @@ class Server:
                 self._say(f"could not give back {file_key(file.client, file.name)}: {error}")
                 detail = {"error": type(error).__name__, "message": error.message}
                 self._tracer.event("failed", peer=call.peer.node, file=file_key(file.client, file.name), detail=detail)
+                self._uploads.spawn(lambda: self.check(file), f"{self._identity.node}-checks")
             finally:
                 reader.close()
 
         return _then(call, file, go_on, otherwise=reader.close)
 
-    def verify_file(self, filename: str, client: str) -> bool:
-        """Read a stored file again: whether it still has the digest that it was stored with."""
-        file, digest = self.store.verify(check_client(client), check_name(filename))
-        return file.digest == digest
+    def verify_file(self, filename: str, client: str, version: int | None = None) -> bool:
+        """Read a stored file again: whether it still has the digest that it was stored with. If not, it no longer counts as a
+        copy and is put aside."""
+        return self.check(self.store.get(check_client(client), check_name(filename), version))
 
-    def delete_file(self, call: Call, filename: str, client: str = "", version: int = 0) -> FileRecord | None:
-        """Remove a stored file, and remember up to which version, so that an older copy is not stored again. Returns what
-        was removed; with a version it is no error if there was nothing."""
+    def check(self, file: FileRecord, progress: Callable[[int], object] = lambda count: None) -> bool:
+        """Read one stored version, and put it aside if it is damaged: whether it is whole. Errors: NoSuchFile, if it is gone."""
+        try:
+            stored, found = self.store.verify(file.client, file.name, file.version, progress)
+        except NoSuchFile:
+            stored, found = self.store.get(file.client, file.name, file.version), ""  # somebody took it from the disk
+        if found == stored.digest:
+            return True
+        if self.store.quarantine(stored):
+            report = self.store.report()
+            key = file_key(stored.client, stored.name)
+            detail = {
+                "version": stored.version,
+                "digest": stored.digest,
+                "found": found,
+                "stored_bytes": report[1],
+            }
+            self._tracer.event("quarantined", file=key, bytes=stored.size, detail=detail)
+            state = "damaged on this disk: it was put into Quarantine" if found else "gone from this disk"
+            self._say(f"{key} is {state}, and no longer counts as a copy")
+            self.link.report(report, removed=[stored])
+        return False
+
+    def delete_file(self, call: Call, filename: str, client: str = "", version: int = 0) -> list[FileRecord]:
+        """Remove the versions of a file up to one (0: all), and remember up to which, so that an older copy is not stored
+        again. Returns those that were removed; with a version it is no error if there were none."""
         tombstone, removed = self.store.delete(_owner(call, client), check_name(filename), version)
-        file = removed[-1] if removed else None
         report = self.store.report()
         key = file_key(tombstone.client, tombstone.name)
-        detail = {"stored_bytes": report[1], "version": tombstone.version}
-        self._tracer.event("deleted", file=key, bytes=file.size if file else 0, detail=detail)
+        detail = {
+            "stored_bytes": report[1],
+            "version": tombstone.version,
+            "removed": [file.version for file in removed],
+        }
+        self._tracer.event("deleted", file=key, bytes=sum(file.size for file in removed), detail=detail)
         self.link.report(report, stored=[tombstone], removed=removed)
-        return file
+        return removed
 
-    def list_stored(self, after: tuple[str, str] | None = None) -> list[FileRecord]:
-        """A page of the files stored here; the next page comes `after` the last (client, name) of this one."""
-        found = [file for file in self.store.files() if after is None or (file.client, file.name) > after]
-        return next(pages(found), [])
-
-    # ---- the path of a file
-
-    def _take_in(self, connection: Connection, job: Upload) -> None:
-        forward = self._begin_forward(job)
-        try:
-            file = self._receive(connection, job, forward)
-        except RpclabError as error:
-            self._give_up(connection.peer.node, job, forward, error)
-            if isinstance(error, CommunicationError | PacketError):
-                raise  # this connection can't be used on
-            return
-        self._stored(file, job.copy, job.id)
-        if job.acknowledge == "primary" and job.wanted > 1:
-            receipt = Receipt(job.id, file, [self._identity.node], job.wanted, pending=job.wanted - 1)
-            self._outcomes.end(job.id, receipt)
-            self._spawn(lambda: self._make_copies(file, job, forward), f"{self._identity.node}-copies")
-        else:
-            self._outcomes.end(job.id, self._make_copies(file, job, forward))
-
-    def _begin_forward(self, job: Upload) -> Forward | None:
-        if job.replication == "pipeline" and job.route:
-            return self._replication.forward(job.file, job.id, job.route)
-        return None
-
-    def _receive(self, connection: Connection, job: Upload, forward: Forward | None) -> FileRecord:
-        receiver = FileReceiver(connection, job.key, job.copy)
-        try:
-            for pieces in receiver:
-                job.incoming.write(pieces)
-                if forward is not None:
-                    forward.send(pieces)
-        except StorageError:
-            if not receiver.ended:
-                receiver.drain()
-            raise
-        file = job.incoming.commit(receiver.digest)
-        if forward is not None:  # only now: no copy of a file that its sender is told was not stored
-            forward.end(receiver.digest)
-        return file
-
-    def _give_up(self, sender: str, job: Upload, forward: Forward | None, error: RpclabError) -> None:
-        job.incoming.discard()
-        if forward is not None:
-            forward.abort(error.message)
-        detail = {"error": type(error).__name__, "message": error.message, "upload": job.id}
-        self._tracer.event("failed", peer=sender, file=job.key, detail=detail)
-        self._say(f"{job.key} from {sender} was not stored: {error.message}")
-        self._report_leftover(job)
-        self._outcomes.end(job.id, error)
-        if job.copy == "original":
-            self.link.release(job.id)
-
-    def _report_leftover(self, job: Upload) -> None:
-        """When the very last step of storing failed, the file has its name though nobody vouches for it: say so."""
-        try:
-            file = self.store.get(job.incoming.client, job.incoming.name)
-        except NoSuchFile:
-            return
-        if file.version == job.incoming.version:
-            self.link.report(self.store.report(), stored=[file])
-
-    def _stored(self, file: FileRecord, copy: str, upload: str) -> None:
+    def drop_file(self, call: Call, filename: str, client: str, version: int, reason: str = "") -> bool:
+        """Remove this server's copy of one version, which has enough others; the file lives on. False if it is not here."""
+        _manager_only(call, "dropFile")
+        file = self.store.drop(client, filename, version)
+        if file is None:
+            return False
         report = self.store.report()
-        detail = {"digest": file.digest, "version": file.version, "stored_bytes": report[1], "upload": upload}
-        self._tracer.event("stored", file=file_key(file.client, file.name), bytes=file.size, copy=copy, detail=detail)
-        self._say(f"stored {file_key(file.client, file.name)}, {file.size:,} bytes ({copy})")
-        self.link.report(report, stored=[file], upload=upload)
+        detail = {"version": version, "stored_bytes": report[1], "reason": reason}
+        self._tracer.event("dropped", file=file_key(client, filename), bytes=file.size, detail=detail)
+        self.link.report(report, removed=[file])
+        return True
 
-    def _make_copies(self, file: FileRecord, job: Upload, forward: Forward | None) -> Receipt:
-        if forward is not None:
-            copies = forward.confirm()
-            missing = job.wanted - 1 - len(copies.nodes)
-            if missing > 0:
-                copies.nodes += self._others(file, job, missing, copies)
-        elif job.wanted > 1:
-            copies = self._replication.copy_after(file, job.id, job.wanted - 1, job.route)
-        else:
-            copies = Copies()
-        for problem in copies.problems:
-            self._say(f"a copy of {job.key} failed: {problem}")
-        return Receipt(job.id, file, [self._identity.node, *copies.nodes], job.wanted, problems=copies.problems)
+    def copy_file(
+        self,
+        call: Call,
+        filename: str,
+        client: str,
+        version: int,
+        target: ServerRecord,
+        upload: str,
+        bytes_s: int,
+    ) -> bool:
+        """Send a copy of one stored version to another server, at most so many bytes a second; True once it is durable there."""
+        _manager_only(call, "copyFile")
+        file = self.store.get(client, filename, version)
+        pace = self._pace.at(max(1, bytes_s))
 
-    def _others(self, file: FileRecord, job: Upload, missing: int, copies: Copies) -> list[str]:
-        """A pipeline broke: what is missing is copied afterwards, first to those behind the server that failed."""
-        passed_over = {job.route[0].node, *copies.nodes}  # the next server has a copy, or it has failed
-        later = self._replication.copy_after(file, job.id, missing, job.route, passed_over)
-        copies.problems += later.problems
-        return later.nodes
+        def progress(done: int, total: int) -> None:
+            if not pace(done):
+                raise ClusterError(f"{self._identity.node} is stopping")
 
-    def _spawn(self, function: Callable[[], Any], name: str) -> None:
-        with self._lock:
-            self._background = [task for task in self._background if not task.join(0)]
-            self._background.append(self._world.tasks.spawn(function, name))
+        try:
+            self._replication.copy(file, upload, target, copy="repair", progress=progress)
+        except DigestMismatch:
+            self.check(file)
+            raise
+        return True
+
+    def list_stored(self, after: tuple[str, str] | tuple[str, str, int] | None = None) -> list[FileRecord]:
+        """A page of the versions stored here; the next page comes `after` the last (client, name, version) of this one."""
+        last = None if after is None else (after[0], after[1], after[2] if len(after) > 2 else math.inf)
+        found = [file for file in self.store.files() if last is None or (file.client, file.name, file.version) > last]
+        return next(pages(found), [])
 
     # ---- the document's wire
 
@@ -333,7 +292,7 @@ class Server:
             incoming.discard()
         backup = request.mark == document.BACKUP
         upload = self._world.nonce(8).hex()
-        self._stored(file, "replica" if backup else "original", upload)
+        self._uploads.stored(file, "replica" if backup else "original", upload, incoming.dropped)
         document.send_reply(channel, self._tracer, document.FILE_RECEIVED)
         if not backup:
             for problem in self._replication.copy_after(file, upload, 1, []).problems:
@@ -368,6 +327,11 @@ def _write_pieces(incoming: Incoming, pieces: Iterator[bytes]) -> str:
 def string(text: str) -> str:
     """Return the text that was given: a test of the connection."""
     return text
+
+
+def _manager_only(call: Call, method: str) -> None:
+    if call.peer.role != "manager":
+        raise NotAllowed(f"{method} is for the manager; {call.peer.node} is a {call.peer.role}")
 
 
 def _owner(call: Call, client: str) -> str:

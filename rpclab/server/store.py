@@ -106,11 +106,13 @@ class Store:
             file = self._index.get(client, name, version)
             return file, self._disk.open(self._index.shelf(client, name).path_of(file.version))
 
-    def verify(self, client: str, name: str, version: int | None = None) -> tuple[FileRecord, str]:
+    def verify(
+        self, client: str, name: str, version: int | None = None, progress: Callable[[int], object] = lambda done: None
+    ) -> tuple[FileRecord, str]:
         """Read a stored version and return its record and the digest that its contents have now."""
         file, reader = self.open(client, name, version)
         try:
-            return file, digest(reader)
+            return file, digest(reader, progress)
         finally:
             reader.close()
 
