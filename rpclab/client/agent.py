@@ -43,8 +43,10 @@ class Agent:
         register(self.restore, with_call=True)
         register(self.list_files, "listFiles")
         register(self.find)
+        register(self.versions)
         register(self.verify)
         register(self.delete)
+        register(self.prune)
         self._listener = Listener(
             world,
             registry,
@@ -100,9 +102,11 @@ class Agent:
             assert isinstance(receipt, Receipt)
             return receipt
 
-    def restore(self, call: Call, name: str, folder: str, client: str | None = None) -> Restored:
-        """Write a stored file into a folder."""
-        return self.client.restore(name, folder, client=client, progress=self._progress(call))
+    def restore(
+        self, call: Call, name: str, folder: str, client: str | None = None, version: int | None = None
+    ) -> Restored:
+        """Write a stored file, its newest version or the given one, into a folder."""
+        return self.client.restore(name, folder, client=client, version=version, progress=self._progress(call))
 
     def list_files(self, client: str | None = None, after: tuple[str, str] | None = None) -> list[Location]:
         """A page of the stored files."""
@@ -113,17 +117,25 @@ class Agent:
         ]
         return next(pages(found), [])
 
-    def find(self, name: str, client: str | None = None) -> Location:
-        """Where the newest version of a file lies."""
-        return self.client.find(name, client)
+    def find(self, name: str, client: str | None = None, version: int | None = None) -> Location:
+        """Where the newest version of a file lies, or the given one."""
+        return self.client.find(name, client, version)
 
-    def verify(self, name: str, client: str | None = None) -> dict[str, bool]:
+    def versions(self, name: str, client: str | None = None) -> list[Location]:
+        """Every version of a file that is kept, the newest first."""
+        return self.client.versions(name, client)
+
+    def verify(self, name: str, client: str | None = None, version: int | None = None) -> dict[str, bool]:
         """Have every server that holds a file read it again."""
-        return self.client.verify(name, client)
+        return self.client.verify(name, client, version)
 
     def delete(self, name: str) -> list[str]:
         """Remove a file from every server that holds it."""
         return self.client.delete(name)
+
+    def prune(self, name: str, keep: int) -> list[str]:
+        """Remove all but the newest versions of a file."""
+        return self.client.prune(name, keep)
 
     def _progress(self, call: Call) -> Progress:
         told = self._now()

@@ -1,8 +1,11 @@
-"""One backup: ask the manager where to, send the file to the primary, hear how many durable copies there are."""
+"""One backup: ask the manager where to, send the file to the primary, hear how many durable copies there are.
+
+A server that does not take the file, or fails in the middle of it, is passed over for another one: under the same upload's
+name and with the same version, so that a file that was stored after all is stored once.
+"""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +13,7 @@ from ..config import ACKNOWLEDGE, REPLICATION, Limits
 from ..errors import (
     CommunicationError,
     ConnectFailed,
+    ConnectionLost,
     DiskFull,
     FolderNotUsable,
     HandshakeError,
@@ -17,11 +21,12 @@ from ..errors import (
     QuotaExceeded,
     RpclabError,
     StorageError,
+    SyncFailed,
     TooFewCopies,
+    UploadUnknown,
     UsageError,
 )
 from ..records import Placement, Receipt, ServerRecord, file_key
-from ..rpc.connection import Connection
 from ..rpc.files import Progress, send_file
 from ..rpc.pool import Pool, Pools
 from ..trace import Tracer
@@ -29,8 +34,8 @@ from ..world.base import Reader, World
 
 __all__ = ["Backup", "Wish", "too_few"]
 
-_NOT_TAKEN = (CommunicationError, HandshakeError, DiskFull, FolderNotUsable, QuotaExceeded)
-"""What a server may answer before anything of the file was sent, such that another server may take it."""
+_PASSED_OVER = (CommunicationError, HandshakeError, DiskFull, FolderNotUsable, QuotaExceeded, SyncFailed, UploadUnknown)
+"""What may come of one server such that another one may take the file."""
 
 _TRIES = 3  # servers that a file is offered to: each that is paused takes seconds to find out
 
@@ -55,10 +60,11 @@ class Wish:
 
 
 class _Try(NamedTuple):
-    """A server that a file was offered to, and why it did not take it."""
+    """A server that a file was offered to, why it did not take it, and whether it was sent all of it."""
 
     server: ServerRecord
     error: RpclabError
+    sent: bool = False
 
 
 class Backup:
@@ -67,88 +73,12 @@ class Backup:
     def __init__(
         self, world: World, client: str, manager: Pool, servers: Pools, tracer: Tracer, limits: Limits
     ) -> None:
-        self._world, self._client, self._manager, self._servers = world, client, manager, servers
-        self._tracer, self._limits = tracer, limits
+        self.world, self.client, self.manager, self.servers = world, client, manager, servers
+        self.tracer, self.limits = tracer, limits
 
     def run(self, path: str, name: str, wish: Wish, progress: Progress | None) -> Receipt:
         """See `Client.backup`."""
-        reader = self._world.disk.open(path)
-        try:
-            receipt = self._offer(reader, name, wish, progress)
-        finally:
-            reader.close()
-        self._trace(receipt)
-        if not receipt.complete:
-            raise too_few(receipt)
-        return receipt
-
-    def _offer(self, reader: Reader, name: str, wish: Wish, progress: Progress | None) -> Receipt:
-        """Offer the file to the server that the manager chooses, and to another one if that one does not take it."""
-        upload = self._world.nonce(16).hex()
-        tries: list[_Try] = []
-        while True:
-            placement = self._place(name, reader.size, upload, wish.replicas, tries)
-            primary = placement.servers[0]
-            announcement = self._announcement(placement, name, reader.size, wish)
-            try:
-                with ExitStack() as held:
-                    try:
-                        begun = self._servers.to(primary.address).begin("sendFilename", named=announcement)
-                        connection, _ = held.enter_context(begun)
-                    except _NOT_TAKEN as error:
-                        tries.append(_Try(primary, error))
-                        if len(tries) == _TRIES:
-                            raise _refused(tries) from None
-                        continue
-                    digest = send_file(connection, reader, file_key(self._client, name), "original", progress=progress)
-                    return self._receipt(connection, upload, digest)
-            except BaseException:
-                self._release(upload)
-                raise
-
-    def _place(self, name: str, size: int, upload: str, replicas: int | None, tries: list[_Try]) -> Placement:
-        exclude = [each.server.address for each in tries]
-        try:
-            placement = self._manager.call(
-                "placeFile", self._client, name, size, upload, replicas, exclude, returns=Placement
-            )
-        except NoServer as error:
-            if tries:
-                raise _refused(tries, f"; {error.message}") from None
-            raise
-        assert isinstance(placement, Placement)
-        return placement
-
-    def _announcement(self, placement: Placement, name: str, size: int, wish: Wish) -> dict[str, Any]:
-        return {
-            "filename": name,
-            "client": self._client,
-            "size": size,
-            "upload": placement.upload,
-            "version": placement.version,
-            "wanted": placement.wanted,
-            "route": placement.servers[1:],
-            "replication": wish.replication or placement.replication,
-            "acknowledge": wish.acknowledge or placement.acknowledge,
-        }
-
-    def _receipt(self, connection: Connection, upload: str, digest: str) -> Receipt:
-        receipt = connection.ask("confirmFile", upload, deadline_s=self._limits.transfer_s, returns=Receipt)
-        assert isinstance(receipt, Receipt)
-        if receipt.file.digest != digest:
-            raise StorageError(
-                f"{file_key(self._client, receipt.file.name)} was not stored: {receipt.servers[0]} holds a newer version "
-                f"({receipt.file.version}) with other contents; send it again if yours is to replace it"
-            )
-        return receipt
-
-    def _release(self, upload: str) -> None:
-        try:
-            self._manager.call("releaseUpload", upload)
-        except RpclabError:
-            return  # the reservation ends by itself in a while
-
-    def _trace(self, receipt: Receipt) -> None:
+        receipt = _Sending(self, path, name, wish, progress).run()
         file = receipt.file
         detail = {
             "upload": receipt.upload,
@@ -159,14 +89,137 @@ class Backup:
             "digest": file.digest,
             "version": file.version,
         }
-        self._tracer.event("acknowledged", file=file_key(file.client, file.name), bytes=file.size, detail=detail)
+        self.tracer.event("acknowledged", file=file_key(file.client, file.name), bytes=file.size, detail=detail)
+        if not receipt.complete:
+            raise too_few(receipt)
+        return receipt
 
 
-def _refused(tries: list[_Try], more: str = "") -> RpclabError:
-    """No server took the file: the last one's error, with every server's reason. Nothing is stored, whatever the error."""
-    last = tries[-1].error
-    kind = type(last) if last.definite else ConnectFailed
-    return kind("; ".join(f"{server.node}: {error.message}" for server, error in tries) + more)
+class _Sending:
+    """One backup, over as many servers as it takes."""
+
+    def __init__(self, backup: Backup, path: str, name: str, wish: Wish, progress: Progress | None) -> None:
+        self._backup, self._path, self._name, self._wish, self._progress = backup, path, name, wish, progress
+        self._key = file_key(backup.client, name)
+        self._upload = backup.world.nonce(16).hex()
+        self._saved = backup.world.clock.wall()
+        self._version = 0  # once it is placed
+        self._digest = ""  # once all of it was sent: another attempt must send the same
+        self._tries: list[_Try] = []
+
+    def run(self) -> Receipt:
+        try:
+            while True:
+                reader = self._backup.world.disk.open(self._path)
+                try:
+                    return self._offer(reader)
+                except _Failed as failed:
+                    self._tries.append(failed.attempt)
+                    if len(self._tries) == _TRIES:
+                        raise self._refused() from None
+                finally:
+                    reader.close()
+        except BaseException:
+            self._release()
+            raise
+
+    def _offer(self, reader: Reader) -> Receipt:
+        """Offer the file to the server that the manager chooses. Errors: _Failed, when another server may take it."""
+        placement = self._place(reader.size)
+        self._version, primary = placement.version, placement.servers[0]
+        pool = self._backup.servers.to(primary.address)
+        sent = False
+        try:
+            with pool.begin("sendFilename", named=self._announcement(placement, reader.size)) as (connection, _):
+                digest = send_file(
+                    connection, reader, self._key, "original", expected=self._digest, progress=self._progress
+                )
+                sent = True
+                self._sent(digest, reader.size)
+                try:
+                    receipt = connection.ask("confirmFile", self._upload, deadline_s=self._patience(), returns=Receipt)
+                except ConnectionLost as error:
+                    if error.node is not None:
+                        raise
+                    receipt = pool.call("confirmFile", self._upload, deadline_s=self._patience(), returns=Receipt)
+        except _PASSED_OVER as error:
+            raise _Failed(_Try(primary, error, sent)) from None
+        return self._checked(receipt, digest)
+
+    def _sent(self, digest: str, size: int) -> None:
+        self._digest = digest
+        detail = {"upload": self._upload, "version": self._version, "digest": digest}
+        self._backup.tracer.event("sent", file=self._key, bytes=size, detail=detail)
+
+    def _patience(self) -> float:
+        return self._backup.limits.transfer_s
+
+    def _place(self, size: int) -> Placement:
+        exclude = [each.server.address for each in self._tries]
+        named = {
+            "client": self._backup.client,
+            "name": self._name,
+            "size": size,
+            "upload": self._upload,
+            "replicas": self._wish.replicas,
+            "exclude": exclude,
+            "version": self._version,
+        }
+        try:
+            placement = self._backup.manager.call("placeFile", named=named, returns=Placement)
+        except NoServer as error:
+            if self._tries:
+                raise self._refused(f"; {error.message}") from None
+            raise
+        assert isinstance(placement, Placement)
+        return placement
+
+    def _announcement(self, placement: Placement, size: int) -> dict[str, Any]:
+        return {
+            "filename": self._name,
+            "client": self._backup.client,
+            "size": size,
+            "upload": placement.upload,
+            "version": placement.version,
+            "wanted": placement.wanted,
+            "route": placement.servers[1:],
+            "replication": self._wish.replication or placement.replication,
+            "acknowledge": self._wish.acknowledge or placement.acknowledge,
+            "replicas": placement.wanted,
+            "saved": self._saved,
+            "keep": placement.keep,
+        }
+
+    def _checked(self, receipt: Receipt, digest: str) -> Receipt:
+        if receipt.newest or receipt.file.digest != digest:
+            how = "was not stored" if receipt.file.digest != digest else "was stored as an earlier version"
+            raise StorageError(
+                f"{self._key} {how}: {receipt.servers[0]} holds a newer version with other contents, which somebody else sent; "
+                "send it again if yours is to be the newest"
+            )
+        return receipt
+
+    def _release(self) -> None:
+        try:
+            self._backup.manager.call("releaseUpload", self._upload)
+        except RpclabError:
+            return  # the reservation ends by itself in a while
+
+    def _refused(self, more: str = "") -> RpclabError:
+        """No server took the file: the last one's error, with every server's reason. It may be stored only if one that was sent
+        all of it has not said what became of it."""
+        last = self._tries[-1].error
+        kind: type[RpclabError] = type(last) if last.definite else ConnectFailed
+        if any(each.sent and not each.error.definite for each in self._tries):
+            kind = ConnectionLost
+        return kind("; ".join(f"{each.server.node}: {each.error.message}" for each in self._tries) + more)
+
+
+class _Failed(Exception):
+    """One attempt has failed, and another may succeed."""
+
+    def __init__(self, attempt: _Try) -> None:
+        self.attempt = attempt
 
 
 def too_few(receipt: Receipt) -> TooFewCopies:

@@ -21,8 +21,8 @@ class Restore:
     def __init__(self, world: World, servers: Pools, tracer: Tracer) -> None:
         self._world, self._disk, self._servers, self._tracer = world, world.disk, servers, tracer
 
-    def run(self, location: Location, folder: str, progress: Progress | None) -> Restored:
-        """See `Client.restore`."""
+    def run(self, location: Location, folder: str, asked: int | None, progress: Progress | None) -> Restored:
+        """See `Client.restore`; `asked` is the version that was asked for, None for the newest."""
         target = self._safe_target(folder, location.file.name)
         servers = list(location.servers)
         self._world.random.shuffle(servers)  # so that a class that restores one file does not ask one server
@@ -35,7 +35,7 @@ class Restore:
                     raise
                 problems.append(f"{server.node}: {error.message}")
                 continue
-            detail = {"digest": file.digest, "version": file.version}
+            detail = {"digest": file.digest, "version": file.version, "asked": asked}
             key = file_key(file.client, file.name)
             self._tracer.event("restored", peer=server.node, file=key, bytes=file.size, detail=detail)
             return Restored(target, file, server.node, problems)
@@ -47,11 +47,14 @@ class Restore:
     ) -> FileRecord:
         key = file_key(wanted.client, wanted.name)
         pool = self._servers.to(server.address)
-        with pool.begin("getFile", wanted.name, wanted.client, returns=FileRecord) as (connection, file):
+        with pool.begin("getFile", wanted.name, wanted.client, wanted.version, returns=FileRecord) as (
+            connection,
+            file,
+        ):
             assert isinstance(file, FileRecord)
             receiver = FileReceiver(connection, key, "restore")
             try:
-                if file.version < wanted.version or (file.version == wanted.version and file.digest != wanted.digest):
+                if (file.version, file.digest) != (wanted.version, wanted.digest):
                     raise DigestMismatch(f"{key} is there in version {file.version} with other contents than wanted")
                 self._write(receiver, file, folder, target, progress)
             finally:

@@ -130,63 +130,97 @@ class Client:
             servers += page
         return servers
 
-    def find(self, name: str, client: str | None = None) -> Location:
-        """Where the newest version of a file lies; raises NoSuchFile."""
-        location = self._manager.call("findFile", client or self.name, check_name(name), returns=Location)
+    def find(self, name: str, client: str | None = None, version: int | None = None) -> Location:
+        """Where the newest version of a file lies, or the given one; raises NoSuchFile."""
+        location = self._manager.call("findFile", client or self.name, check_name(name), version, returns=Location)
         assert isinstance(location, Location)
         return location
 
-    def verify(self, name: str, client: str | None = None) -> dict[str, bool]:
-        """Have every server that holds the file read it again: by node, whether its copy is still what was stored."""
-        location = self.find(name, client)
+    def versions(self, name: str, client: str | None = None) -> list[Location]:
+        """Every version of a file that is kept, the newest first, and where it lies; raises NoSuchFile."""
+        found = self._manager.call("listVersions", client or self.name, check_name(name), returns=list[Location])
+        assert isinstance(found, list)
+        return found
+
+    def verify(self, name: str, client: str | None = None, version: int | None = None) -> dict[str, bool]:
+        """Have every server that holds the file read it again: by node, whether its copy is still what was stored. A damaged
+        copy is put aside there, and made anew from another one if the cluster repairs."""
+        location = self.find(name, client, version)
         deadline_s = max(self._limits.call_s, location.file.size / 10_000_000)  # the slowest disk reads 10 MB a second
         verdicts: dict[str, bool] = {}
         for server in location.servers:
             pool = self._servers.to(server.address)
             try:
-                verdict = pool.call("verifyFile", location.file.name, location.file.client, deadline_s=deadline_s)
+                file = location.file
+                verdict = pool.call("verifyFile", file.name, file.client, file.version, deadline_s=deadline_s)
             except StorageError:
                 verdict = False  # it can't be read at all, or is gone
             verdicts[server.node] = bool(verdict)
         return verdicts
 
     def delete(self, name: str) -> list[str]:
-        """Remove a file from every server that holds it, whatever version; returns their nodes.
+        """Remove a file, all its versions, from every server; returns the nodes that held it.
 
         A copy on a server that is away no longer counts when it comes back. Errors: NoSuchFile; StorageError when a copy
         could not be removed (the others are), or no server could be told.
         """
-        name = check_name(name)
-        deletion = self._manager.call("prepareDelete", self.name, name, returns=Deletion)
+        return self._remove(check_name(name), 0)
+
+    def prune(self, name: str, keep: int) -> list[str]:
+        """Remove all but the `keep` newest versions of a file; returns the nodes that held one of the others. Errors as
+        `delete`, and UsageError for a `keep` under 1."""
+        if keep < 1:
+            raise UsageError(f"keep={keep}: at least one version stays; delete the file to remove all")
+        return self._remove(check_name(name), keep)
+
+    def _remove(self, name: str, keep: int) -> list[str]:
+        deletion = self._manager.call("prepareDelete", self.name, name, keep, returns=Deletion)
+        if not deletion.version:
+            return []  # there are no more than those
         removed: list[str] = []
-        told, away, problems = 0, [], []
+        told, away, problems = [], [], []
         for server in deletion.servers:  # also those without a copy: they will know that older ones do not count
             try:
                 answer = self._servers.to(server.address).call("deleteFile", name, self.name, deletion.version)
-            except CommunicationError as error:
+            except CommunicationError as error:  # it will hear of it from the manager when it is back
                 away.append(f"{server.node}: {error.message}")
             except RpclabError as error:
                 problems.append(f"{server.node}: {error.message}")
             else:
-                told += 1
-                removed += [server.node] if answer is not None else []
+                told.append(server.node)
+                removed += [server.node] if answer else []
         if problems or not told:
             reasons = "; ".join([*problems, *away])
             raise StorageError(f"not every copy of {file_key(self.name, name)} could be deleted: {reasons}")
+        detail = {"version": deletion.version, "servers": told}
+        self._tracer.event("removed", file=file_key(self.name, name), detail=detail)
         return removed
 
     # ---- restoring
 
     def restore(
-        self, name: str, folder: str, *, client: str | None = None, progress: Progress | None = None
+        self,
+        name: str,
+        folder: str,
+        *,
+        client: str | None = None,
+        version: int | None = None,
+        progress: Progress | None = None,
     ) -> Restored:
-        """Write a stored file into a folder, under its name; a file there is replaced, at the end and at once.
+        """Write a stored file, its newest version or the given one, into a folder, under its name; a file there is replaced, at
+        the end and at once.
 
         The bytes are those that were backed up, or there is an error: a copy that is unreachable or damaged is passed over
         for the next one, and `problems` says so. Errors: NoSuchFile, StorageError, DiskFull, FolderNotUsable,
         CommunicationError.
         """
-        return self._restoring.run(self.find(name, client), str(folder), progress)
+        while True:
+            location = self.find(name, client, version)
+            try:
+                return self._restoring.run(location, str(folder), version, progress)
+            except StorageError:
+                if version is not None or self.find(name, client).file.version == location.file.version:
+                    raise  # else it was replaced so often meanwhile that the version found first is no longer kept
 
     # ---- the end
 
