@@ -94,13 +94,17 @@ def copies() -> Callable[..., dict[str, bytes]]:
 
 @pytest.fixture
 def disk_bytes() -> Callable[[LocalCluster], dict[str, int]]:
-    """The bytes that lie in each server's Backups, as `du` counts them."""
+    """The bytes that each server stores, in all versions, as `du` counts them."""
 
     def count(cluster: LocalCluster) -> dict[str, int]:
-        roots = {server: cluster.data / "servers" / server / "Backups" for server in cluster.servers}
         return {
-            server: sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-            for server, root in roots.items()
+            server: sum(
+                path.stat().st_size
+                for kept in ("Backups", "Versions")
+                for path in (cluster.data / "servers" / server / kept).rglob("*")
+                if path.is_file()
+            )
+            for server in cluster.servers
         }
 
     return count

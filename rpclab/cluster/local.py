@@ -45,6 +45,10 @@ class LocalCluster:
     - `data`: the folder with `clients/` and `servers/` (default: the project's `data/`); `name`: a second cluster beside the
       first needs another name and another data folder.
     - `quota_bytes`: what each server may store; `seed` makes random placement repeat; `trace=False` writes no event log.
+    - `keep`: versions of a file that stay; `heartbeat_s`, `dead_s`: after two heartbeats without a sign of life a server is
+      suspected, after `dead_s` seconds it is dead and its files are repaired, with at most `repair_bytes_s`; `repair=False`
+      leaves every copy where it is; each server reads its files again at `scrub_bytes_s` to find damage (0: never),
+      `scrub_round_s` after the last time.
     - `fresh`: delete first what the servers stored in earlier runs.
     - `tls`: encrypt all that is said, with certificates made for this cluster; `certificates`: with those in this folder.
 
@@ -67,6 +71,13 @@ class LocalCluster:
         name: str = "rpclab",
         quota_bytes: int | None = None,
         seed: int | None = None,
+        keep: int = 5,
+        heartbeat_s: float = 1.0,
+        dead_s: float = 10.0,
+        repair: bool = True,
+        repair_bytes_s: int = 64 << 20,
+        scrub_bytes_s: int = 4 << 20,
+        scrub_round_s: float = 60.0,
         trace: bool = True,
         fresh: bool = False,
         tls: bool = False,
@@ -84,6 +95,13 @@ class LocalCluster:
             ports=ports,
             quota_bytes=quota_bytes,
             seed=seed,
+            keep=keep,
+            heartbeat_s=heartbeat_s,
+            dead_s=dead_s,
+            repair=repair,
+            repair_bytes_s=repair_bytes_s,
+            scrub_bytes_s=scrub_bytes_s,
+            scrub_round_s=scrub_round_s,
         )
         self.name = check_client(name)
         self.data = pathlib.Path(data_folder(data))
@@ -137,8 +155,9 @@ class LocalCluster:
             if folder.exists():
                 with contextlib.closing(self._world.disk.lock(str(folder / "lock"))):
                     shutil.rmtree(folder / "Incoming", ignore_errors=True)
-                    for client in (folder / "Backups").glob("*/"):
-                        shutil.rmtree(client, ignore_errors=True)
+                    for kept in ("Backups", "Versions", "Quarantine"):
+                        for client in (folder / kept).glob("*/"):
+                            shutil.rmtree(client, ignore_errors=True)
                     (folder / "journal.jsonl").unlink(missing_ok=True)
 
     def _start(self, until: float) -> None:
@@ -333,8 +352,33 @@ class LocalCluster:
         self._save()
         self._wait_registered({"manager": self.servers, "server": [node]}.get(part.role, []), until)
 
-    def _fault(self, kind: str, node: str) -> None:
-        self._sessions.tracer("cluster").event(kind, peer=node)
+    def damage(self, node: str, file: str, *, version: int | None = None) -> pathlib.Path:
+        """Flip one bit of a server's copy of `file` (as "client1/photo.png"), as a disk that rots does: its newest version, or an
+        earlier one. Returns the damaged file's path. Errors: NoSuchFile when there is no copy, or it is empty."""
+        self._node(node)
+        root = self.data / "servers" / node
+        path = root / "Backups" / file if version is None else root / "Versions" / file / str(version)
+        if not path.is_file() or not path.stat().st_size:
+            raise NoSuchFile(f"{node} has no copy of {file} with a bit in it ({path})")
+        with path.open("r+b") as copy:
+            place = path.stat().st_size // 2
+            copy.seek(place)
+            byte = copy.read(1)[0]
+            copy.seek(place)
+            copy.write(bytes([byte ^ 1]))
+        self._fault("damaged", node, file)
+        return path
+
+    def upkeep(self) -> dict[str, Any]:
+        """What the manager does about copies now: repairs that wait, run and are done, servers it suspects, whether it still
+        waits for servers (`safe_mode`)."""
+        with self._looking() as session:
+            upkeep = session.manager.getUpkeep()
+        assert isinstance(upkeep, dict)
+        return upkeep
+
+    def _fault(self, kind: str, node: str, file: str = "") -> None:
+        self._sessions.tracer("cluster").event(kind, peer=node, file=file)
 
     # ---- the end
 

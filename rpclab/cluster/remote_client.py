@@ -91,10 +91,16 @@ class RemoteClient:
         return True
 
     def restore(
-        self, name: str, folder: str | pathlib.Path, *, client: str | None = None, progress: Progress | None = None
+        self,
+        name: str,
+        folder: str | pathlib.Path,
+        *,
+        client: str | None = None,
+        version: int | None = None,
+        progress: Progress | None = None,
     ) -> Restored:
-        """Write a stored file into a folder. See `Client.restore`."""
-        named = {"name": name, "folder": str(pathlib.Path(folder).absolute()), "client": client}
+        """Write a stored file, its newest version or the given one, into a folder. See `Client.restore`."""
+        named = {"name": name, "folder": str(pathlib.Path(folder).absolute()), "client": client, "version": version}
         restored = self._call("restore", named=named, returns=Restored, progress=progress)
         assert isinstance(restored, Restored)
         return restored
@@ -106,15 +112,34 @@ class RemoteClient:
             yield from page
             after = (page[-1].file.client, page[-1].file.name)
 
-    def verify(self, name: str, client: str | None = None) -> dict[str, bool]:
+    def find(self, name: str, client: str | None = None, version: int | None = None) -> Location:
+        """Where the newest version of a file lies, or the given one."""
+        location = self._call("find", name, client, version, returns=Location)
+        assert isinstance(location, Location)
+        return location
+
+    def versions(self, name: str, client: str | None = None) -> list[Location]:
+        """Every version of a file that is kept, the newest first."""
+        found = self._call("versions", name, client, returns=list[Location])
+        assert isinstance(found, list)
+        return found
+
+    def verify(self, name: str, client: str | None = None, version: int | None = None) -> dict[str, bool]:
         """By node, whether its copy is still what was stored."""
-        verdicts = self._call("verify", name, client, returns=dict[str, bool])
+        verdicts = self._call("verify", name, client, version, returns=dict[str, bool])
         assert isinstance(verdicts, dict)
         return verdicts
 
     def delete(self, name: str) -> list[str]:
-        """Remove a file from every server that holds it; returns their nodes."""
-        nodes = self._call("delete", name, returns=list[str])
+        """Remove a file, all its versions, from every server; returns the nodes that held it."""
+        return self._nodes("delete", name)
+
+    def prune(self, name: str, keep: int) -> list[str]:
+        """Remove all but the `keep` newest versions of a file; returns the nodes that held one of the others."""
+        return self._nodes("prune", name, keep)
+
+    def _nodes(self, method: str, *params: Any) -> list[str]:
+        nodes = self._call(method, *params, returns=list[str])
         assert isinstance(nodes, list)
         return nodes
 

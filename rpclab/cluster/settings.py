@@ -17,6 +17,7 @@ from typing import Any
 from ..config import ACKNOWLEDGE, MANAGER_PORT, REPLICATION
 from ..errors import UsageError
 from ..manager.placement import POLICIES
+from ..manager.settings import Settings as KeepSettings
 from ..rpc.handshake import Role
 
 __all__ = ["Part", "Settings"]
@@ -46,12 +47,28 @@ class Settings:
     ports: str
     quota_bytes: int | None
     seed: int | None
+    keep: int
+    heartbeat_s: float
+    dead_s: float
+    repair: bool
+    repair_bytes_s: int
+    scrub_bytes_s: int
+    scrub_round_s: float
 
     def __post_init__(self) -> None:
         if self.servers < 0 or self.clients < 0 or self.replicas < 1:
             raise UsageError(
                 f"servers={self.servers}, clients={self.clients}, replicas={self.replicas}: a cluster cannot have that"
             )
+        KeepSettings(
+            keep=self.keep,
+            heartbeat_s=self.heartbeat_s,
+            dead_s=self.dead_s,
+            safe_s=max(self.dead_s, 30),
+            repair_bytes_s=self.repair_bytes_s,
+            scrub_bytes_s=self.scrub_bytes_s,
+            scrub_round_s=self.scrub_round_s,
+        )
         for name, known in (
             ("ports", ("default", "free")),
             ("replication", REPLICATION),
@@ -77,6 +94,8 @@ class Settings:
             "placement": placement,
             "replication": self.replication,
             "acknowledge": self.acknowledge,
+            "keep": self.keep,
+            "repair": self.repair,
             "document_wire": self.document_wire,
         }
 
@@ -93,6 +112,9 @@ class Settings:
             "--acknowledge",
             self.acknowledge,
         ]
+        for option in ("keep", "heartbeat_s", "dead_s", "repair_bytes_s", "scrub_bytes_s", "scrub_round_s"):
+            copies += [f"--{option.replace('_', '-')}", str(getattr(self, option))]
+        copies += [] if self.repair else ["--no-repair"]
         where = ["--manager-file", str(folder / "manager.ready.json"), "--data", str(data)]
         first = MANAGER_PORT if self.ports == "default" else 0
         yield Part("manager", "manager", [*copies, *_placement(self.placement, folder), *document, *seed], first)
