@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 
-__all__ = ["bytes_text", "cells", "padded"]
+__all__ = ["bytes_text", "cells", "padded", "time_text", "version_from_text", "version_text"]
 
 
 def bytes_text(size: float) -> str:
@@ -27,3 +28,23 @@ def cells(text: str) -> int:
 def padded(text: str, width: int) -> str:
     """The text with spaces up to so many columns."""
     return text + " " * (width - cells(text))
+
+
+def version_text(version: int) -> str:
+    """A file's version as people read it: the manager's epoch and a number within it, as in 3.17."""
+    return f"{version >> 32}.{version & 0xFFFFFFFF}"
+
+
+def version_from_text(text: str) -> int:
+    """The version that `version_text` shows, or that a plain number is; raises ValueError."""
+    epoch, dot, number = text.partition(".")
+    if not dot and text.isdecimal():
+        return int(text)
+    if not (epoch.isdecimal() and number.isdecimal() and int(number) <= 0xFFFFFFFF):
+        raise ValueError(f"{text!r} is no version")
+    return (int(epoch) << 32) + int(number)
+
+
+def time_text(seconds: float) -> str:
+    """A moment as people read it, in local time; "" for 0, which is unknown."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""

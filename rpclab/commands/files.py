@@ -15,7 +15,7 @@ from ..errors import NoSuchFile, UsageError
 from ..names import fold
 from ..records import Location
 from ..rpc.files import Progress
-from ..text import bytes_text
+from ..text import bytes_text, version_from_text
 from .outcomes import Outcome, backed_up, exit_of, for_each, locate, report_problems
 from .output import Exit, Output, json_option
 from .reach import Reach, reach_options
@@ -158,9 +158,12 @@ def _is_clusters_own(folder: str) -> bool:
 @click.option("--client", metavar="CLIENT", default="client1", help="whose files [client1]")
 @click.option("--all", "everybody", is_flag=True, help="all files of every client, into DIR/CLIENT/")
 @click.option("--to", "folder", metavar="DIR", default="restored", help="the folder to write into [restored]")
+@click.option("--version", "shown", metavar="VERSION", help="an earlier version of one file, as ls --versions shows it")
 @reach_options
 @json_option
-def restore(out: Output, reach: Reach, names: Sequence[str], client: str, everybody: bool, folder: str) -> int:
+def restore(
+    out: Output, reach: Reach, names: Sequence[str], client: str, everybody: bool, folder: str, shown: str | None
+) -> int:
     """Write stored files back.
 
     Those named, all in a folder that is named, or, without a name, all of the client's. A file that is already there under
@@ -168,15 +171,18 @@ def restore(out: Output, reach: Reach, names: Sequence[str], client: str, everyb
     """
     if names and everybody:
         raise UsageError("--all restores everything: leave the names away")
+    version = _version(shown, names)
     with reach.session(client, traced=True) as session:
         stored = session.list_files(None if everybody else client)
         locations = locate(session, names, client) if names else list(stored)
+        if version is not None:
+            locations = [session.find(names[0], client, version)]
         outcomes = for_each(
             out,
             "restoring",
             locations,
             lambda location: (location.file.client, location.file.name, location.file.size),
-            lambda location, progress: _restore(session, location, folder, everybody, progress),
+            lambda location, progress: _restore(session, location, folder, everybody, version, progress),
         )
     if not outcomes:
         out.problem(f"nothing is backed up{'' if everybody else f' for {client}'}: rpclab ls shows what there is")
@@ -189,9 +195,24 @@ def restore(out: Output, reach: Reach, names: Sequence[str], client: str, everyb
     return state
 
 
-def _restore(session: Client, location: Location, folder: str, everybody: bool, progress: Progress) -> Outcome:
-    target = f"{folder}/{location.file.client}" if everybody else folder
-    restored = session.restore(location.file.name, target, client=location.file.client, progress=progress)
+def _version(shown: str | None, names: Sequence[str]) -> int | None:
+    if shown is None:
+        return None
+    if len(names) != 1:
+        raise UsageError("--version is for one file: name it")
+    try:
+        return version_from_text(shown)
+    except ValueError:
+        raise UsageError(
+            f"{shown!r} is no version: rpclab ls --versions {names[0]} shows those that there are"
+        ) from None
+
+
+def _restore(
+    session: Client, location: Location, folder: str, everybody: bool, version: int | None, progress: Progress
+) -> Outcome:
+    file, target = location.file, f"{folder}/{location.file.client}" if everybody else folder
+    restored = session.restore(file.name, target, client=file.client, version=version, progress=progress)
     return Outcome(
         client=restored.file.client,
         name=restored.file.name,

@@ -26,7 +26,8 @@ class Interrupted(Exception):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one file. `state` "failed" and "damaged" are what must not be; `copies` is what `verify` found."""
+    """What became of one file. `state` "failed" and "damaged" are what must not be; `saved` is the time of the backup, in
+    seconds since 1970; `copies` is what `verify` found."""
 
     client: str
     name: str
@@ -34,6 +35,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int | None = None
     digest: str | None = None
     version: int | None = None
+    saved: float | None = None
     path: str | None = None
     servers: list[str] | None = None
     wanted: int | None = None

@@ -13,11 +13,12 @@ from ..config import Limits, address_text
 from ..errors import RpclabError
 from ..records import ServerRecord
 from ..text import bytes_text
-from .output import Exit, Output
+from .output import Exit, Output, printable
 from .reach import Reach
 
-__all__ = ["show_parts", "states"]
+__all__ = ["show_parts", "states", "upkeep_lines"]
 
+_SHOWN = ("placement", "replicas", "replication", "acknowledge", "keep")
 _LOOK = Limits(call_s=2.0, connect_s=2.0, handshake_s=2.0)  # a paused manager must not hold `status` up for long
 
 
@@ -62,28 +63,56 @@ def show_parts(out: Output, reach: Reach) -> int:
     problem: RpclabError | None = None
     known: dict[str, ServerRecord] = {}
     settings: dict[str, Any] = {}
+    upkeep: dict[str, Any] = {}
     reach.address()  # before anything else: does one run?
     try:
         with reach.session("looking", limits=_LOOK) as session:
             known = {server.node: server for server in session.list_servers()}
             settings = dict(session.manager.getSettings())
+            upkeep = dict(session.manager.getUpkeep())
     except RpclabError as error:
         if reach.manager is not None:
             raise
         problem = error
     parts = _parts(reach, known)
+    for part in parts:
+        if part["part"] in upkeep.get("suspected", ()) and part["state"] == "running":
+            part["state"] = "suspected"
     state = Exit.ALL_HELD if all(part["state"] == "running" for part in parts) else Exit.FAILED
     state = Exit.UNREACHABLE if problem is not None else state
     where = {} if reach.manager is not None else {"name": reach.name, "data": reach.data}
-    out.document(state, **where, settings=settings, parts=parts)
-    chosen = ", ".join(f"{key} {value}" for key, value in settings.items())
+    out.document(state, **where, settings=settings, parts=parts, upkeep=upkeep)
+    chosen = ", ".join(f"{key} {value}" for key, value in settings.items() if key in _SHOWN)
     out.line(f"Cluster {reach.name} on {reach.data}" if where else f"The cluster of the manager at {reach.manager}")
     out.line(f"{chosen}\n" if chosen else "")
     rows = [[part["part"], part["address"] or "", part["state"], *_figures(part)] for part in parts]
     out.table(["part", "address", "state", "files", "stored"], rows, right=["files", "stored"])
+    for line in upkeep_lines(upkeep):
+        out.line(line)
     if problem is not None:
         out.problem(f"the manager does not answer: {problem}")
     return state
+
+
+def upkeep_lines(upkeep: dict[str, Any]) -> list[str]:
+    """What the manager does about copies, in lines; none when there is nothing to say."""
+    lines = []
+    if upkeep.get("safe_mode"):
+        lines.append("The manager has just started: it repairs nothing before it knows its servers.")
+    if upkeep.get("waiting") or upkeep.get("running"):
+        running = ", ".join(f"{each['file']} to {each['to']}" for each in upkeep["running"][:3])
+        line = f"Upkeep: {upkeep['waiting']:,} waiting"
+        lines.append(f"{line}, being copied: {printable(running)}" if running else line)
+    done = [
+        f"{upkeep[key]:,} {what}"
+        for key, what in (("copied", "copies made anew"), ("moved", "moved"), ("trimmed", "too many removed"))
+        if upkeep.get(key)
+    ]
+    if done:
+        lines.append(f"Since the manager's start: {', '.join(done)} ({bytes_text(upkeep['copied_bytes'])} sent).")
+    if upkeep.get("problem") and upkeep.get("waiting"):
+        lines.append(f"The last problem: {printable(upkeep['problem'])}")
+    return ["", *lines] if lines else []
 
 
 def _figures(part: dict[str, Any]) -> list[str]:

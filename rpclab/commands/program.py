@@ -13,6 +13,7 @@ import click
 
 from .. import __version__
 from ..errors import RpclabError
+from .balance import balance
 from .certificates import certificates
 from .check import check
 from .cluster import down, status, up
@@ -54,7 +55,7 @@ def program() -> None:
     return
 
 
-for command in (demo, up, status, down, backup, restore, ls, verify, rm, check, certificates):
+for command in (demo, up, status, down, backup, restore, ls, verify, rm, balance, check, certificates):
     program.add_command(command)
 
 

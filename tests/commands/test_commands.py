@@ -303,7 +303,8 @@ def test_fewer_copies_than_wanted_is_status_4_and_the_file_is_stored(running: An
     (file,) = ran.document["files"]
     assert file["state"] == "too few copies" and len(file["servers"]) == 3 and "3 of 9" in ran.err
     assert running("verify", "many.txt", "--client", "few", "--replicas", "9").status == 4
-    assert running("verify", "many.txt", "--client", "few").status == 0
+    assert running("verify", "many.txt", "--client", "few").status == 4
+    assert running("verify", "many.txt", "--client", "few", "--replicas", "3").status == 0
 
 
 def test_a_damaged_copy_is_found_by_verify_and_passed_over_by_restore(running: Any) -> None:
