@@ -64,12 +64,13 @@ class CopyStyle:
 COPY_STYLES: Mapping[str, CopyStyle] = {
     "original": CopyStyle(BLUE, ""),
     "replica": CopyStyle(ORANGE, "////"),
+    "repair": CopyStyle(PURPLE, "xxxx"),
     "restore": CopyStyle(GREEN, "...."),
 }
 
 
 def copy_style(kind: str) -> CopyStyle:
-    return COPY_STYLES.get(kind, CopyStyle(PURPLE, "xxxx"))
+    return COPY_STYLES.get(kind, CopyStyle(GREY, "++"))
 
 
 def node_styles(nodes: Iterable[str]) -> dict[str, NodeStyle]:

@@ -30,7 +30,7 @@ def plot_traffic(history: History, ax: Sequence[Axes] | None = None) -> tuple[Ax
 
 
 def plot_traffic_matrix(history: History, ax: Axes | None = None, *, copy: str | None = None) -> Axes:
-    """Show who sent how many bytes to whom: all, told apart, or only `copy`: "original", "replica" or "restore"."""
+    """Show who sent how many bytes to whom: all, told apart, or only `copy`: "original", "replica", "repair" or "restore"."""
     title = "File bytes from node to node" + (f": {copy}" if copy else "")
     sent = traffic(history)
     kinds = [kind for kind in sent.by_kind if copy in (None, kind) and sent.total(kind)]

@@ -2,8 +2,9 @@
 
 Pure functions. Times are seconds from the history's start, sizes are bytes.
 
-What a server says of itself (`stored`, `deleted`) counts. The manager's word (`registered`, `reported`) is older than
-the server's own by the time a report travels, so it counts only while the server, since it started, has said nothing.
+What a server says of itself (`stored`, `deleted`, `dropped`, `quarantined`) counts. The manager's word (`registered`, `reported`)
+is older than the server's own by the time a report travels, so it counts only while the server, since it started, has said
+nothing.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ __all__ = [
     "traffic_over_time",
 ]
 
-COPIES = ("original", "replica", "restore")
-"""Why file bytes cross the wire: a client backs up, a server copies on, a client gets its file back."""
+COPIES = ("original", "replica", "repair", "restore")
+"""Why file bytes cross the wire: a client backs up, a server copies on, a lost copy is made anew (or moved for balance), a client
+gets its file back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def _all_changes(history: History) -> Iterator[_Change]:
         match event.kind:
             case "started":
                 outspoken.discard(event.node)
-            case "stored" | "deleted":
+            case "stored" | "deleted" | "dropped" | "quarantined":
                 new = event.node not in seen
                 outspoken.add(event.node)
                 seen.add(event.node)
@@ -177,7 +179,7 @@ def _all_changes(history: History) -> Iterator[_Change]:
                     yield _Change(time, server, None, False)
 
 
-_SERVER_KINDS = ("started", "stored", "deleted", "registered", "reported", "gone", "stopped")
+_SERVER_KINDS = ("started", "stored", "deleted", "dropped", "quarantined", "registered", "reported", "gone", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ class TrafficOverTime:
 
 
 def traffic(history: History) -> Traffic:
-    """File bytes between nodes, originals, replicas and restores told apart. Clients come first, then the servers."""
+    """File bytes between nodes, originals, replicas, repairs and restores told apart. Clients come first, then the servers."""
     return _traffic(history, _transfers(history), COPIES, ("client", "server"))
 
 
@@ -250,7 +252,7 @@ def _transfers(history: History) -> Iterator[_Transfer]:
 
 
 def traffic_over_time(history: History, bins: int = 60) -> TrafficOverTime:
-    """File bytes on the wire from the start to the last of them; originals, replicas and restores told apart."""
+    """File bytes on the wire from the start to the last of them; originals, replicas, repairs and restores told apart."""
     transfers = [(event.time - history.start, kind, event.bytes) for event, _, _, kind in _transfers(history)]
     by_kind: dict[str, list[int]] = {copy: [0] * bins for copy in COPIES}
     end = max((time for time, _, _ in transfers), default=0.0) or 0.001

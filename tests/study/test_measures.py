@@ -176,7 +176,12 @@ def test_a_sender_without_a_log_is_told_by_its_receiver() -> None:
 def test_traffic_over_time_loses_no_byte() -> None:
     over_time = traffic_over_time(transfers().history(), bins=4)
     assert over_time.edges == [0, 1, 2, 3, 4]
-    assert over_time.by_kind == {"original": [0, 1000, 0, 0], "replica": [0, 0, 1000, 0], "restore": [0, 0, 0, 1000]}
+    assert over_time.by_kind == {
+        "original": [0, 1000, 0, 0],
+        "replica": [0, 0, 1000, 0],
+        "repair": [0, 0, 0, 0],
+        "restore": [0, 0, 0, 1000],
+    }
 
 
 def test_messages_are_counted_apart_from_files() -> None:
