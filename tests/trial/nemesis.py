@@ -8,6 +8,7 @@ connections and full disks destroy nothing that is durable: those may hit every 
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import os
@@ -26,7 +27,7 @@ from rpclab.records import file_key
 
 from .sockets import cut
 
-__all__ = ["Fault", "Nemesis", "faults"]
+__all__ = ["Fault", "Nemesis", "faults", "held_bytes", "stored_files"]
 
 KINDS = {"kill": 26, "pause": 20, "restart": 8, "cut": 24, "fill": 6, "squeeze": 4, "flip": 20, "kill all": 2}
 STORED = ("Backups", "Versions")
@@ -195,7 +196,7 @@ class Nemesis:
         """Give one server a quota of what it holds and a little more."""
         if self._squeezed in self._broken:
             return ""
-        held = sum(path.stat().st_size for path in stored_files(self.cluster, self._squeezed))
+        held = held_bytes(self.cluster, self._squeezed)
         self._set_quota(held + 300_000)
         self._start(self._squeezed)
         return f"{self._squeezed} to {held + 300_000:,} bytes"
@@ -211,7 +212,7 @@ class Nemesis:
 
     def _flip(self, fault: Fault, node: str) -> str:
         """Flip a bit of one copy of a file, by the rule above."""
-        if self._broken or not hasattr(self.cluster, "damage"):
+        if self._broken:
             return ""
         files = sorted(path for server in self.cluster.servers for path in stored_files(self.cluster, server))
         self._chance.shuffle(files)
@@ -307,6 +308,15 @@ def stored_files(cluster: LocalCluster, server: str, key: str | None = None) -> 
         return [path for kind in STORED for path in (root / kind).rglob("*") if path.is_file()]
     newest, earlier = root / "Backups" / key, root / "Versions" / key
     return [path for path in (newest, *earlier.glob("*")) if path.is_file()]
+
+
+def held_bytes(cluster: LocalCluster, server: str) -> int:
+    """The bytes of all that is stored on a server's disk."""
+    total = 0
+    for path in stored_files(cluster, server):
+        with contextlib.suppress(FileNotFoundError):  # replaced or removed since it was listed
+            total += path.stat().st_size
+    return total
 
 
 def _digest(path: pathlib.Path) -> str:

@@ -66,7 +66,19 @@ class Trial:
             (data / "servers" / server).symlink_to(self.disk / server, target_is_directory=True)
 
     def _cluster(self, data: pathlib.Path) -> LocalCluster:
-        return LocalCluster(servers=5, clients=2, replicas=2, ports="free", data=data, seed=self.seed)
+        return LocalCluster(
+            servers=5,
+            clients=2,
+            replicas=2,
+            keep=KEEP,
+            heartbeat_s=0.5,
+            dead_s=3.0,  # so that some of what is held for longer is repaired, and the rest comes back in time
+            scrub_bytes_s=16 << 20,
+            scrub_round_s=5.0,
+            ports="free",
+            data=data,
+            seed=self.seed,
+        )
 
     def _trial(self, cluster: LocalCluster) -> list[str]:
         clients = [*(cluster.connect(name) for name in SESSIONS), *cluster.clients.values()]

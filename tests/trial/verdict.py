@@ -16,7 +16,7 @@ from rpclab.errors import NoSuchFile, RpclabError
 from rpclab.records import Location, file_key
 
 from .model import GONE, Ledger
-from .nemesis import stored_files
+from .nemesis import held_bytes, stored_files
 
 __all__ = ["Surroundings", "leftovers", "settle", "unkept"]
 
@@ -41,7 +41,7 @@ def _unsettled(cluster: LocalCluster, reader: Any) -> list[str]:
     wrong = []
     records = {server.node: server for server in reader.list_servers()}
     for server in cluster.servers:
-        held = sum(path.stat().st_size for path in stored_files(cluster, server))
+        held = held_bytes(cluster, server)
         if server not in records:
             wrong.append(f"{server} is not registered with the manager")
         elif records[server].stored_bytes != held:
@@ -58,8 +58,6 @@ def _unsettled(cluster: LocalCluster, reader: Any) -> list[str]:
 
 
 def _versions(reader: Any, location: Location) -> list[Location]:
-    if not hasattr(reader, "versions"):
-        return [location]
     found: list[Location] = reader.versions(location.file.name, location.file.client)
     return found
 
@@ -75,9 +73,10 @@ def _copies_wrong(cluster: LocalCluster, reader: Any, location: Location) -> lis
     }
     good = [server for server, paths in lying.items() if any(_digest(path) == file.digest for path in paths)]
     wrong = []
-    if hasattr(cluster, "damage") and len(nodes) != wanted:
+    if len(nodes) != wanted:
         wrong.append(f"{what} has {len(nodes)} copies, on {nodes}; {wanted} are wanted, good on disks {good}")
     if not set(nodes) <= set(good):
+        reader.verify(file.name, file.client, file.version)  # what is damaged is put aside, and made anew
         wrong.append(f"{what} is said to be on {nodes}, and is good on the disks of {good} only")
     return wrong
 

@@ -147,8 +147,7 @@ class Worker:
         self._carry_out(self._attempt(operation), lambda: self.client.delete(operation.name))
 
     def _prune(self, operation: Operation) -> None:
-        if hasattr(self.client, "prune"):
-            self._carry_out(self._attempt(operation), lambda: self.client.prune(operation.name, operation.keep))
+        self._carry_out(self._attempt(operation), lambda: self.client.prune(operation.name, operation.keep))
 
     def _attempt(self, operation: Operation, contents: str = "") -> Attempt:
         attempt = Attempt(operation.number, operation.kind, operation.name, contents, operation.keep)
@@ -180,8 +179,6 @@ class Worker:
             self._note(f"{self.name} read {found[:12]} of {operation.name!r}, older than what was acknowledged")
 
     def _restore_earlier(self, operation: Operation) -> None:
-        if not hasattr(self.client, "versions"):
-            return
         versions = {attempt.version: attempt.contents for attempt in self.ledger.of(operation.name) if attempt.version}
         if versions:
             version = sorted(versions)[int(operation.choice * len(versions))]
