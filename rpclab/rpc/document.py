@@ -177,7 +177,7 @@ class DocumentConnection:
         self._tracer.event("receive", peer=CLIENT, bytes=len(data), detail={"wire": "document"})
         try:
             return msgspec.json.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise MessageError(f"these {len(data):,} bytes are no JSON reply: {error}") from None
 
     def send_file(

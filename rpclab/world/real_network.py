@@ -29,6 +29,7 @@ __all__ = ["RealListening", "RealNetwork", "RealStream"]
 _KERNEL_TIMEOUTS = os.name == "posix"
 _SLACK = 1.05
 _FOREVER = float("inf")
+_ASK_AFTER_S = 60  # of silence: a peer may think, but one whose machine lost its power must not be waited for for ever
 _BACKLOG = 512  # connections that may wait to be accepted: a whole class that presses Enter at once
 _IOV_MAX = 512  # buffers a sendmsg: POSIX promises 16, Linux and macOS give 1024
 _RESET = struct.pack("ii" if os.name == "posix" else "hh", 1, 0)  # close at once, so that the port is free
@@ -40,6 +41,7 @@ class RealStream:
 
     def __init__(self, sock: socket.socket, now: Callable[[], float], *, nagle: bool = False) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not nagle)
+        _ask_now_and_then(sock)
         sock.settimeout(None)
         self._socket = sock
         self._now = now
@@ -141,6 +143,15 @@ class RealStream:
     def _lost(self, error: OSError) -> ConnectionLost:
         reason = "it closed the connection" if error.errno in _GONE else str(error)
         return ConnectionLost(f"the connection to {address_text(self.peer)} is gone: {reason}")
+
+
+def _ask_now_and_then(sock: socket.socket) -> None:
+    """Have the system ask a silent peer's system whether it is there, and end the connection when three questions stay open."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    times = {"TCP_KEEPIDLE": _ASK_AFTER_S, "TCP_KEEPALIVE": _ASK_AFTER_S, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+    for option, value in times.items():  # TCP_KEEPALIVE is macOS's name for TCP_KEEPIDLE
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _timeval(seconds: float) -> bytes:
