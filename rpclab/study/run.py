@@ -232,8 +232,9 @@ class Run:
     @cached_property
     def keep(self) -> int:
         """How many versions of a file stay, as the manager said when it started; 0 if it did not say."""
-        said = [event.detail.get("keep") for event in self.history.of("started") if event.node in self.managers]
-        return next((value for value in reversed(said) if isinstance(value, int)), 0)
+        started = [event.detail for event in self.history.of("started") if event.node in self.managers]
+        said = [detail.get("settings", detail).get("keep", 0) for detail in started]
+        return next((int(keep) for keep in reversed(said) if keep), 0)
 
     @cached_property
     def deletes(self) -> dict[str, list[Event]]:
