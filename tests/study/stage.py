@@ -62,10 +62,10 @@ class Stage:
                 tracer=self._tracer(node, "server"),
                 limits=LIMITS,
             )
+            self.servers[node] = server
             break_server(server)
             server.start(ANYWHERE)
             assert server.link.wait_registered(20)  # type: ignore[attr-defined]
-            self.servers[node] = server
 
     def _tracer(self, node: str, role: str) -> Tracer:
         world = RealWorld()
