@@ -464,5 +464,5 @@ class Directory:
         most = max(room(s) or 0 for s in pool.records.values() if s.address not in exclude)
         return NoServer(
             f"no server has room for {size} bytes: of {len(pool)} servers {excluded} are excluded, and the others have "
-            f"room for at most {max(0, most)}"
+            f"room for at most {max(0, most)}; `rpclab rm` removes files, with --keep 1 only their earlier versions"
         )

@@ -197,7 +197,10 @@ class Server:
             stored, found = self.store.get(file.client, file.name, file.version), ""  # somebody took it from the disk
         if found == stored.digest:
             return True
-        if self.store.quarantine(stored):
+        put_aside = (
+            self.store.quarantine(stored) if found else self.store.drop(stored.client, stored.name, stored.version)
+        )
+        if put_aside:
             report = self.store.report()
             key = file_key(stored.client, stored.name)
             detail = {

@@ -24,21 +24,22 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from ..errors import DiskFull, NoSuchFile, QuotaExceeded, RpclabError, StorageError
+from ..errors import NoSuchFile, RpclabError, StorageError
 from ..names import check_client, check_name
 from ..records import FileRecord, file_key
 from ..world.base import Reader, World
+from .epoch import Epoch
 from .folder import Folder, digest
 from .incoming import Incoming
 from .index import Index
 from .journal import SETTLED, Entry, Journal
 from .recovery import Recovery
+from .room import Room
 from .shelf import Shelf
 
 __all__ = ["TOMBSTONE_S", "Incoming", "Store"]
 
 TOMBSTONE_S = 30 * 86400.0  # longer than a student's server stays away over the holidays
-_SPARE_BYTES = 1 << 20  # left free on the disk for the journal and the event log
 _GROWN, _GROWN_LINES = 4, 1000  # a journal of more than 4 lines for each that it needs, and these, is begun anew
 
 
@@ -60,13 +61,14 @@ class Store:
         self._tombstone_s = tombstone_s
         self._lock = world.tasks.lock()  # guards everything below, and the order of the journal
         self._journal = Journal(world, folder)
-        self._arriving = 0  # bytes announced and not yet stored
+        self._room = Room(world.disk, folder, quota_bytes)
         self._report = 0
         self._settled = True  # whether every acknowledged change reached the disk for certain
         self._unpromised: set[tuple[str, int]] = set()  # versions that have their name, though its sync failed
         self._unfinished: list[Callable[[], None]] = []  # what is noted in the journal and the disk refused to do
         self.place = Folder(world.disk, folder)
         self._index = Index(self.place)
+        self._epoch = Epoch(world.disk, folder)
         self._held = self._disk.lock(f"{folder}/lock")
         try:
             recovery = Recovery(self.place, self._journal, self._index, say, world.clock.wall(), tombstone_s)
@@ -154,34 +156,18 @@ class Store:
             return sum(file.size for file in gone) + (same.size if same else 0)
 
     def announce(self, client: str, name: str, size: int, added: int) -> int:
-        """Keep `added` bytes of room for so many bytes of a file; `arrived` gives what this returns free again."""
+        """Keep `added` bytes of room for so many bytes of a file; `arrived` gives what this returns free again. Errors:
+        QuotaExceeded, DiskFull."""
         with self._lock:
             if size:
-                self._check_room(size, added, file_key(client, name))
-            self._arriving += added
+                self._room.check(file_key(client, name), size, added, self._index)
+            self._room.arriving += added
             return added
-
-    def _check_room(self, size: int, added: int, file: str) -> None:
-        stored, quota = self._index.stored_bytes, self.quota_bytes
-        if quota is not None and stored + self._arriving + added > quota:
-            raise QuotaExceeded(
-                f"no room for {file} ({size:,} bytes): {stored:,} bytes are stored, "
-                f"{self._arriving:,} are arriving, the quota is {quota:,}{self._advice()}"
-            )
-        free = self._disk.free_bytes(self.folder) - _SPARE_BYTES - self._arriving
-        if size > free:
-            raise DiskFull(
-                f"no room for {file} ({size:,} bytes): the disk has {max(0, free):,} bytes free{self._advice()}"
-            )
-
-    def _advice(self) -> str:
-        earlier = self._index.earlier_bytes
-        return f"; earlier versions take {earlier:,} bytes: `rpclab rm --keep 1` removes them" if earlier else ""
 
     def arrived(self, size: int) -> None:
         """An announced file has come or never will: its room is free again."""
         with self._lock:
-            self._arriving -= size
+            self._room.arriving -= size
 
     def commit(self, file: FileRecord, incoming: str, keep: int | None) -> tuple[FileRecord, list[FileRecord]]:
         """Give a synced file in Incoming its place. Returns what is stored now (the newest, where `keep` newer ones left no
@@ -370,23 +356,12 @@ class Store:
     @property
     def epoch(self) -> int:
         """The highest epoch that a manager has told this server (see Manager.join_epoch); 0 before the first."""
-        return max(self._epochs(), default=0)
-
-    def _epochs(self) -> list[int]:
-        parts = (entry.name.partition("epoch-") for entry in self._disk.list(self.folder))
-        return [int(number) for before, _, number in parts if not before and number.isascii() and number.isdigit()]
+        return self._epoch.known
 
     def keep_epoch(self, epoch: int) -> None:
-        """Note an epoch, durably, if it is higher than the one known: in a name, for which also a full disk has room."""
+        """Note an epoch, durably, if it is higher than the one known."""
         with self._lock:
-            known = self._epochs()
-            if epoch > max(known, default=0):
-                path = f"{self.folder}/epoch-{epoch}"
-                if known:
-                    self._disk.rename(f"{self.folder}/epoch-{max(known)}", path)
-                else:
-                    self._disk.create(path).close()
-                self._disk.sync_folder(self.folder)
+            self._epoch.keep(epoch)
 
     def close(self) -> None:
         with self._lock:

@@ -50,7 +50,7 @@ class Clock(Protocol):
         """Seconds since some moment; it never goes back, and every node on one machine reads the same clock."""
 
     def wall(self) -> float:
-        """Seconds since 1970, for people only: nothing may be decided by it."""
+        """Seconds since 1970, for people; the only thing decided by it is when a tombstone is old enough to forget."""
 
     def sleep(self, seconds: float) -> None: ...
 
