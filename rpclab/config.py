@@ -52,11 +52,14 @@ class Limits:
     idle_s: float | None = None  # between two requests: a person may think
     heartbeat_s: float = 1.0  # between a server's signs of life
     retry_s: float = 0.1  # between two attempts to reach the manager
+    patience_s: float = 3.0  # how long a call is tried again while its peer is away: a restart of the manager takes one
     reservation_s: float = 120.0  # bytes handed out but never stored count for this long
     connections: int = 1024  # a thread each: about 100 KiB of real memory
     handshake_bytes: int = 1024  # a stranger gets no more than this read
     nesting: int = 64  # levels of lists and objects in one message
     outcomes: int = 4096  # uploads whose outcome a server can still tell
+    once: int = 4096  # calls whose outcome a node can tell again: many more than come within anybody's patience
+    once_bytes: int = 4 * 1024 * 1024  # what these may take in all: a kilobyte each, much more than most
     page: int = 200  # files a page of a listing: 255-byte names still fit one message
 
 

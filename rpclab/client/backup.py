@@ -201,7 +201,7 @@ class _Sending:
 
     def _release(self) -> None:
         try:
-            self._backup.manager.call("releaseUpload", self._upload)
+            self._backup.manager.call("releaseUpload", self._upload, patience_s=0.0)
         except RpclabError:
             return  # the reservation ends by itself in a while
 

@@ -43,7 +43,7 @@ class Client:
         self._world, self._identity = world, identity
         self._tracer = tracer or Tracer(world, identity.node)
         self._limits = limits or Limits()
-        self._manager = Pool(world, lambda: self._open(manager, "manager"))
+        self._manager = Pool(world, lambda: self._open(manager, "manager"), limits=self._limits, patient=True)
         self._servers = Pools(world, lambda address: self._open(address, "server"))
         self.manager = Stub(self._manager, "the manager")
         """The manager's remote methods: `client.manager.getServer()`."""
@@ -72,7 +72,8 @@ class Client:
     def is_connected(self) -> bool:
         """Whether the manager answers a test message now."""
         try:
-            return bool(self._manager.call("string", "Connection test.") == "Connection test.")
+            answer = self._manager.call("string", "Connection test.", patience_s=0.0)
+            return bool(answer == "Connection test.")
         except RpclabError:
             return False
 

@@ -7,7 +7,7 @@ import threading
 
 from ..client.document import DocumentClient
 from ..client.session import Client
-from ..config import Address
+from ..config import Address, Limits
 from ..errors import UsageError
 from ..rpc.connection import Connection
 from ..rpc.handshake import Identity
@@ -50,7 +50,8 @@ class Sessions:
 
     def looking(self, manager: Address) -> Client:
         """A client that is not traced: looking must not change the picture. Its caller closes it."""
-        return Client(self._world_of("looking"), Identity("looking", "client", self._secret), manager)
+        identity = Identity("looking", "client", self._secret)
+        return Client(self._world_of("looking"), identity, manager, limits=Limits(patience_s=0.0))
 
     def _world_of(self, name: str) -> RealWorld:
         """The world of one of our names: with certificates each has its own, which shows this name's. Errors: UsageError."""

@@ -19,7 +19,8 @@ from .reach import Reach
 __all__ = ["show_parts", "states", "upkeep_lines"]
 
 _SHOWN = ("placement", "replicas", "replication", "acknowledge", "keep")
-_LOOK = Limits(call_s=2.0, connect_s=2.0, handshake_s=2.0)  # a paused manager must not hold `status` up for long
+# a paused manager must not hold `status` up for long, nor one that is away
+_LOOK = Limits(call_s=2.0, connect_s=2.0, handshake_s=2.0, patience_s=0.0)
 
 
 def states(record: Record) -> dict[str, str]:

@@ -88,20 +88,20 @@ class Manager:
         )
 
     def _register(self) -> None:
-        plain: list[Callable[..., Any]] = [
+        reading: list[Callable[..., Any]] = [
             string,
             self.get_quantity,
             self.get_settings,
-            self.next_version,
+            self.next_version,  # each is used once, and none is missed
             self.find_file,
             self.list_versions,
             self.list_files,
             self.list_servers,
             self.get_upkeep,
-            self.balance,
         ]
-        for function in plain:
-            self.registry.register_method(function, _wire_name(function))
+        for function in reading:
+            self.registry.register_method(function, _wire_name(function), reads=True)
+        self.registry.register_method(self.balance)
         for function in (
             self.add_server,
             self.add_files,

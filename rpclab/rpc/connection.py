@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw, UnsetType
 
 from ..config import PACKET_HEADER_BYTES, Limits
 from ..errors import (
@@ -29,7 +29,7 @@ from ..world.base import World
 from . import messages, packets
 from .channel import Channel, expect
 from .handshake import Peer
-from .messages import Failure, Incoming, Request, Success
+from .messages import ErrorObject, Failure, Incoming, Request, Success
 
 __all__ = ["Connection", "Stage"]
 
@@ -101,15 +101,17 @@ class Connection:
         returns: Any = Any,
         notified: Notify | None = None,
         named: dict[str, Any] | None = None,
+        once: str | UnsetType = UNSET,
     ) -> Any:
-        """`call` for who holds the connection already."""
+        """`call` for who holds the connection already. A call that may be sent again has an id, `once`: see once.py."""
         seconds = self.limits.call_s if deadline_s is None else deadline_s
         deadline = self._now() + seconds
         self._calls = number = self._calls + 1
         values: list[Any] | dict[str, Any] = named if named is not None else list(params)
         messages.check_json(values)
         try:
-            self._send(Request(method, values, number, deadline=int(seconds * 1000)), "request", method, deadline)
+            request = Request(method, values, number, deadline=int(seconds * 1000), once=once)
+            self._send(request, "request", method, deadline)
             answer = self._answer(number, deadline, notified)
         except (NotEncodable, MessageTooLarge):
             raise  # nothing was sent
@@ -174,6 +176,13 @@ class Connection:
     def reply_error(self, request: Incoming, error: BaseException) -> None:
         answer = messages.failure(request.reply_id, error)
         self._send(answer, "error", request.method, self._reply_deadline())
+
+    def reply_outcome(self, request: Incoming, outcome: Raw | ErrorObject) -> None:
+        """Answer with how the call ended, now or when it came first."""
+        if isinstance(outcome, Raw):
+            self.reply(request, outcome)
+        else:
+            self._send(Failure(request.reply_id, outcome), "error", request.method, self._reply_deadline())
 
     def notify(self, method: str, params: list[Any] | dict[str, Any]) -> None:
         """Tell the peer something that it need not answer."""

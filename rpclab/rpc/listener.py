@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ..config import Address, Limits, is_loopback
-from ..errors import ConnectFailed, ConnectionLost, PacketError, RpclabError, TooManyConnections, error_text
+from ..errors import (
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    MessageTooLarge,
+    NotEncodable,
+    PacketError,
+    RpclabError,
+    TooManyConnections,
+    error_text,
+)
 from ..trace import Tracer
 from ..world.base import Listening, Stream, Task, World
 from . import messages
@@ -15,6 +26,7 @@ from .channel import Channel
 from .connection import Connection, Stage
 from .handshake import Identity
 from .messages import Incoming
+from .once import Once, Outcome
 from .opening import accept_connection
 from .registry import Call, Registry, Then
 
@@ -25,6 +37,8 @@ Say = Callable[[str], None]
 
 DocumentHandler = Callable[[Channel], None]
 """Talks to a program of the document's own wire until it goes away."""
+
+Params = list[Any] | dict[str, Any] | UnsetType
 
 _DOCUMENT_FIRST_BYTE = ord("[")
 _LAST_WORD_S = 0.1  # to tell a stranger that there is no room; meanwhile nobody else is accepted
@@ -55,6 +69,7 @@ class Listener:
         self._open: dict[Stream, Task | None] = {}
         self._busy: set[Stream] = set()  # those that are answering, not waiting for the next request
         self._stopping = False
+        self._once = Once(world, self.limits)
         self._listening: Listening | None = None
         self._accepting: Task | None = None
 
@@ -113,9 +128,10 @@ class Listener:
             self._turn_away(stream)
 
     def _turn_away(self, stream: Stream) -> None:
-        error = TooManyConnections(
-            f"{self.identity.node} can serve no more than {len(self._open)} connections now: try again later"
-        )
+        why = f"can serve no more than {len(self._open)} connections now: try again later"
+        if self._stopping:
+            why = "is stopping: try again when it was started anew"
+        error = TooManyConnections(f"{self.identity.node} {why}")
         self.tracer.event("refused", detail={"error": "TooManyConnections", "message": error.message})
         refusal = bytearray()
         try:
@@ -165,6 +181,7 @@ class Listener:
 
     def _converse(self, connection: Connection) -> None:
         call, stream = Call(connection.peer, connection), connection.channel.stream
+        asked_after = False
         try:
             while True:
                 idle = self.limits.idle_s
@@ -172,9 +189,11 @@ class Listener:
                 if request is None:
                     return
                 self._busy.add(stream)  # no lock: `stop` sets _stopping before it looks at _busy, we look after this
-                if self._stopping:
+                if self._stopping and not asked_after:
                     return
-                self._answer(call, connection, request)
+                asked_after = self._answer(call, connection, request)
+                if asked_after:
+                    continue  # still busy: the peer asks on, and a stop waits for that
                 self._busy.discard(stream)
                 if self._stopping:
                     return
@@ -188,21 +207,57 @@ class Listener:
             for function in reversed(call.at_end):
                 function()
 
-    def _answer(self, call: Call, connection: Connection, request: Incoming) -> None:
+    def _answer(self, call: Call, connection: Connection, request: Incoming) -> bool:
+        """Answer a request; True if the peer's next one belongs to the same conversation."""
         method = str(request.method)
         if self._show and request.kind == "request":
             self._say(f"{connection.peer.node}: {method}({_shown(request.params)})")
+        if request.once is not UNSET and request.id is not UNSET and self.registry.changes(method):
+            return self._answer_once(call, connection, request, method)
         try:
             result = self.registry.invoke(call, method, request.params)
         except Exception as error:  # every error of a remote method is its caller's to see
             self._trace_failure(connection, method, error)
             if request.kind == "request":
                 connection.reply_error(request, error)
-            return
-        if request.id is not UNSET:
-            connection.reply(request, result.result if isinstance(result, Then) else result)
+            return False
         if isinstance(result, Then):
-            result.go_on()
+            return self._go_on(connection, request, result)
+        if request.id is not UNSET:
+            connection.reply(request, result)
+        return False
+
+    def _go_on(self, connection: Connection, request: Incoming, result: Then) -> bool:
+        if request.id is not UNSET:
+            connection.reply(request, result.result)
+        result.go_on()
+        return result.asked_after
+
+    def _answer_once(self, call: Call, connection: Connection, request: Incoming, method: str) -> bool:
+        """Answer a call that may have come before."""
+        key = (call.peer.role, call.peer.node, method, str(request.once))
+        seconds = self.limits.call_s if isinstance(request.deadline, UnsetType) else request.deadline / 1000
+        try:
+            outcome = self._once.run(key, seconds, lambda: self._outcome(call, connection, method, request.params))
+        except DeadlineExceeded as error:
+            connection.reply_error(request, error)
+            return False
+        if isinstance(outcome, Then):
+            return self._go_on(connection, request, outcome)
+        connection.reply_outcome(request, outcome)
+        return False
+
+    def _outcome(self, call: Call, connection: Connection, method: str, params: Params) -> Outcome | Then:
+        try:
+            result = self.registry.invoke(call, method, params)
+        except Exception as error:  # every error of a remote method is its caller's to see
+            self._trace_failure(connection, method, error)
+            return messages.failure(None, error).error
+        try:
+            return result if isinstance(result, Then) else messages.result_bytes(result)
+        except (NotEncodable, MessageTooLarge) as error:
+            error.message = f"the result of {method}: {error.message}"
+            return messages.failure(None, error).error
 
     def _trace_failure(self, connection: Connection, method: str, error: Exception) -> None:
         kind = type(error).__name__

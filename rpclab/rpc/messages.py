@@ -1,7 +1,8 @@
 """Messages: JSON-RPC 2.0 requests, notifications and responses as typed values, bytes in, values out, no I/O.
 
-Beside the standard's members a request carries `trace` (the stamp of the event that sent it: node, number, Lamport time)
-and `deadline` (milliseconds left); a response carries `trace`. The standard lets a receiver ignore what it doesn't know.
+Beside the standard's members a request carries `trace` (the stamp of the event that sent it: node, number, Lamport time),
+`deadline` (milliseconds left) and, if it may come again, `once` (the same id each time: see once.py); a response carries
+`trace`. The standard lets a receiver ignore what it doesn't know.
 JSON (RFC 8259) has no NaN and no Infinity, and UTF-8 has no lone surrogates: both are refused, going out and coming in.
 """
 
@@ -12,10 +13,10 @@ import math
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from ..config import PACKET_HEADER_BYTES, Limits
-from ..errors import MessageError, NotEncodable, error_from_wire, error_to_wire
+from ..config import PACKET_BYTES, PACKET_HEADER_BYTES, Limits
+from ..errors import MessageError, MessageTooLarge, NotEncodable, error_from_wire, error_to_wire
 from ..trace import Stamp
 from .packets import MESSAGE, write_header
 
@@ -30,11 +31,13 @@ __all__ = [
     "decode",
     "encode",
     "failure",
+    "result_bytes",
 ]
 
 Id = int | str | None
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Name = Annotated[str, msgspec.Meta(max_length=255)]
+_Once = Annotated[str, msgspec.Meta(min_length=16, max_length=64, pattern=r"\A[0-9A-Za-z_-]+\Z")]
 _Id = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | _Name | None
 
 
@@ -46,6 +49,7 @@ class Request(Struct, tag_field="jsonrpc", tag="2.0", omit_defaults=True, gc=Fal
     id: Id | UnsetType = UNSET
     trace: Stamp | UnsetType = UNSET
     deadline: int | UnsetType = UNSET
+    once: str | UnsetType = UNSET
 
 
 class Success(Struct, tag_field="jsonrpc", tag="2.0", gc=False):
@@ -77,6 +81,7 @@ class Incoming(Struct, gc=False):
     error: ErrorObject | UnsetType = UNSET
     trace: tuple[_Name, _Count, _Count] | UnsetType = UNSET
     deadline: _Count | UnsetType = UNSET
+    once: _Once | UnsetType = UNSET
 
     @property
     def kind(self) -> str:
@@ -113,7 +118,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Incoming)
 _PARSE, _INVALID = -32700, -32600
 _NESTING = Limits().nesting
-_PLAIN = frozenset((str, int, bool, type(None), UnsetType))
+_PLAIN = frozenset((str, int, bool, type(None), UnsetType, Raw))
 _DIGITS = 4300  # Python's own limit (sys.int_info.default_max_str_digits): longer ones take time to read
 
 
@@ -124,6 +129,20 @@ def encode(message: Request | Success | Failure, buffer: bytearray) -> None:
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise NotEncodable(f"JSON cannot carry this: {error}") from None
     write_header(buffer, MESSAGE)
+
+
+def result_bytes(result: object) -> Raw:
+    """A result as JSON, which no later change of the value reaches. Errors: NotEncodable, MessageTooLarge."""
+    check_json(result)
+    try:
+        encoded = _encoder.encode(result)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise NotEncodable(f"JSON cannot carry this: {error}") from None
+    if len(encoded) > PACKET_BYTES:
+        raise MessageTooLarge(
+            f"a packet carries at most {PACKET_BYTES:,} bytes, this is {len(encoded):,}: ask for it in pages"
+        )
+    return Raw(encoded)
 
 
 def decode(payload: bytes) -> Incoming:

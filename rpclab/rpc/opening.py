@@ -64,7 +64,7 @@ def open_connection(
         ) from None
     except ConnectionLost as error:
         stream.close()
-        raise HandshakeError(f"{address_text(address)} ended the handshake: {error.message}") from None
+        raise ConnectFailed(f"{address_text(address)} ended the handshake: {error.message}") from None
     except (ProtocolError, msgspec.ValidationError) as error:
         stream.close()
         raise HandshakeError(f"what answers at {address_text(address)} is no node of rpclab: {error}") from None

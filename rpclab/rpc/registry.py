@@ -29,17 +29,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Then:
-    """A result after which the conversation goes on: the result is sent, then `go_on` has the connection for itself."""
+    """A result after which the conversation goes on: the result is sent, then `go_on` has the connection for itself.
+
+    With `asked_after` the peer's next request belongs to it, and a clean stop waits for that too.
+    """
 
     result: Any
     go_on: Callable[[], None]
+    asked_after: bool = False
 
 
 class Method:
     """One remote method: its function, what it takes, and how that is checked."""
 
-    def __init__(self, function: Callable[..., Any], name: str, with_call: bool) -> None:
-        self.function, self.name, self.with_call = function, name, with_call
+    def __init__(self, function: Callable[..., Any], name: str, with_call: bool, reads: bool = False) -> None:
+        self.function, self.name, self.with_call, self.reads = function, name, with_call, reads
         signature = _signature(function)
         parameters = list(signature.parameters.values())[1 if with_call else 0 :]
         self.signature = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
@@ -112,15 +116,19 @@ class Registry:
         self._methods: dict[str, Method] = {}
 
     def register_method(
-        self, function: Callable[..., Any], name: str | None = None, *, with_call: bool = False
+        self, function: Callable[..., Any], name: str | None = None, *, with_call: bool = False, reads: bool = False
     ) -> Callable[..., Any]:
-        """Let peers call a function, under its own name or another; `with_call` gives it a `Call` as its first argument."""
+        """Let peers call a function, under its own name or another; `with_call` gives it a `Call` as its first argument.
+
+        A call whose answer was lost is asked again, and its first outcome told again. A function that only `reads` is run
+        again instead, and nothing of it kept.
+        """
         name = name or str(getattr(function, "__name__", ""))
         if not name.isidentifier() or name.startswith("_"):
             raise UsageError(
                 f"{name!r} can be no remote method's name: a name that a caller can write after a dot is needed"
             )
-        self._methods[name] = Method(function, name, with_call)
+        self._methods[name] = Method(function, name, with_call, reads)
         return function
 
     def register_instance(self, instance: object) -> None:
@@ -138,6 +146,11 @@ class Registry:
 
     def __contains__(self, name: object) -> bool:
         return name in self._methods
+
+    def changes(self, name: str) -> bool:
+        """Whether a call of this method may change something, such that it must not be done twice."""
+        method = self._methods.get(name)
+        return method is not None and not method.reads
 
     def invoke(
         self,

@@ -59,7 +59,7 @@ class ManagerLink:
             world, manager, identity, tracer, expected=("manager",), limits=limits
         )
         self._node = identity.node
-        self._pool = Pool(world, self._connect)
+        self._pool = Pool(world, self._connect, limits=limits, patient=True)
         self._changed = world.tasks.condition()  # guards what follows
         self._presence: Connection | None = None
         self._registered = self._stopping = False
@@ -131,7 +131,14 @@ class ManagerLink:
             self._reported = max(self._reported, number)
         try:
             known = self._pool.call(
-                "updateServer", self._own, stored_bytes, number, list(stored), list(removed), upload or None
+                "updateServer",
+                self._own,
+                stored_bytes,
+                number,
+                list(stored),
+                list(removed),
+                upload or None,
+                patience_s=0.0,  # registering again tells it too, and somebody waits for the acknowledgement
             )
         except RpclabError as error:
             self._say(f"the manager could not be told, it will hear it when it is back: {error}")
@@ -149,7 +156,7 @@ class ManagerLink:
         """Tell that an upload has ended: what is still reserved for it, also by `more_servers`, is free again."""
         try:
             for name in (upload, _further(upload)):
-                self._pool.call("releaseUpload", name)
+                self._pool.call("releaseUpload", name, patience_s=0.0)
         except RpclabError as error:
             self._say(f"the manager could not be told that an upload has ended; its reservation will expire: {error}")
 
@@ -184,11 +191,11 @@ class ManagerLink:
             self._stopping = True
             presence = self._presence
             self._changed.notify_all()
+        self._pool.close()  # nobody waits any longer for a manager that is away
         if presence is not None:
             presence.channel.stream.shutdown()
         if self._task is not None:
             self._task.join(self._limits.stop_s)
-        self._pool.close()
 
 
 def _further(upload: str) -> str:

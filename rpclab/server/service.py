@@ -89,16 +89,16 @@ class Server:
 
     def _register(self) -> None:
         register = self.registry.register_method
-        register(string)
-        register(self.send_path, "sendPath")
+        register(string, reads=True)
+        register(self.send_path, "sendPath", reads=True)
         register(self.send_filename, "sendFilename", with_call=True)
-        register(self.confirm_file, "confirmFile")
-        register(self.get_file, "getFile", with_call=True)
-        register(self.verify_file, "verifyFile")
+        register(self.confirm_file, "confirmFile", reads=True)
+        register(self.get_file, "getFile", with_call=True, reads=True)
+        register(self.verify_file, "verifyFile", reads=True)
         register(self.delete_file, "deleteFile", with_call=True)
         register(self.copy_file, "copyFile", with_call=True)
         register(self.drop_file, "dropFile", with_call=True)
-        register(self.list_stored, "listStored")
+        register(self.list_stored, "listStored", reads=True)
 
     def start(self, address: Address) -> Address:
         """Serve at an address and register with the manager; returns the address with its real port. Errors: PortInUse."""
@@ -159,6 +159,7 @@ class Server:
             document.FILENAME_RECEIVED,
             lambda: self._uploads.take_in(connection, job),
             otherwise=lambda: self._uploads.never_came(call, job),
+            asked_after=True,  # confirmFile: a stop ends no upload between its last byte and its acknowledgement
         )
 
     def confirm_file(self, upload: str) -> Receipt:
@@ -302,7 +303,9 @@ class Server:
                 self._say(f"a copy of {file_key(file.client, file.name)} failed: {problem}")
 
 
-def _then(call: Call, result: Any, go_on: Callable[[], None], *, otherwise: Callable[[], None]) -> Then:
+def _then(
+    call: Call, result: Any, go_on: Callable[[], None], *, otherwise: Callable[[], None], asked_after: bool = False
+) -> Then:
     """Send the result, then go on; `otherwise` is done if the peer has gone before it could be sent."""
     call.at_end.append(otherwise)
 
@@ -310,7 +313,7 @@ def _then(call: Call, result: Any, go_on: Callable[[], None], *, otherwise: Call
         call.at_end.remove(otherwise)
         go_on()
 
-    return Then(result, after)
+    return Then(result, after, asked_after)
 
 
 def _write_pieces(incoming: Incoming, pieces: Iterator[bytes]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import hmac
 import json
@@ -33,10 +34,11 @@ class Service:
         self.registry = registry
         node = options.pop("node", "server1")
         tracer = options.pop("tracer", None) or Tracer(world, node)
+        address = options.pop("address", ("127.0.0.1", 0))
         self.listener = Listener(
             world, registry, Identity(node, "server", SECRET), tracer, say=self.said.append, **options
         )
-        self.address = self.listener.start(("127.0.0.1", 0))
+        self.address = self.listener.start(address)
 
     def stop(self, within_s: float = 0.0) -> None:
         self.listener.stop(within_s)
@@ -222,3 +224,10 @@ def respond(peer: ByHand, secret: bytes = SECRET, role: str = "server", node: st
 @pytest.fixture
 def responder() -> Callable[..., ByHand]:
     return respond
+
+
+@pytest.fixture
+def in_task() -> Iterator[Callable[[Callable[[], Any]], concurrent.futures.Future[Any]]]:
+    """Run a function beside the test; gives its future."""
+    with concurrent.futures.ThreadPoolExecutor(16) as tasks:
+        yield tasks.submit

@@ -416,9 +416,8 @@ def test_a_handshake_that_trickles_has_one_deadline_for_all_of_it(
         packet({"jsonrpc": "2.0", "id": 1, "error": {"code": 113, "message": "an error of another kind"}}),
         b"M\x00\x04\x01" + b" " * 1025,
         b"D\x00\x00\x01x",
-        b"",
     ],
-    ids=["http", "document", "array", "number", "proof", "request", "error", "over 1 KiB", "data", "nothing"],
+    ids=["http", "document", "array", "number", "proof", "request", "error", "over 1 KiB", "data"],
 )  # fmt: skip
 def test_what_answers_and_is_no_node_is_a_handshake_error(
     answer: bytes, connect: Callable[..., Connection], answer_by_hand: Callable[..., Any]
@@ -431,6 +430,14 @@ def test_what_answers_and_is_no_node_is_a_handshake_error(
 
     address = answer_by_hand(reply)
     with pytest.raises(HandshakeError, match=f"127.0.0.1:{address[1]}"):
+        connect(address)
+
+
+def test_a_node_that_ends_in_the_handshake_was_not_reached(
+    connect: Callable[..., Connection], answer_by_hand: Callable[..., Any]
+) -> None:
+    address = answer_by_hand(lambda peer: peer.receive())
+    with pytest.raises(ConnectFailed, match=f"127.0.0.1:{address[1]} ended the handshake"):
         connect(address)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from rpclab import authority
 from rpclab.config import Address, Limits
-from rpclab.errors import ConnectionLost, HandshakeError, PacketError, TooManyConnections, UsageError
+from rpclab.errors import ConnectFailed, ConnectionLost, HandshakeError, PacketError, TooManyConnections, UsageError
 from rpclab.rpc.connection import Connection
 from rpclab.world.real import RealWorld
 from rpclab.world.real_certificates import Certificates
@@ -183,7 +183,7 @@ def test_a_client_with_tls_is_refused_by_a_plain_node(
     serve: Callable[..., Any], client: Callable[..., Connection], eventually: Callable[..., None]
 ) -> None:
     service = serve()
-    with pytest.raises(HandshakeError, match="closed the connection in the TLS handshake: if it has no --certificates"):
+    with pytest.raises(ConnectFailed, match="closed the connection in the TLS handshake: if it has no --certificates"):
         client(service.address)
     eventually(lambda: service.said)
     assert PacketError.__name__ in said_one_line(service) and "It speaks TLS" in service.said[0]
