@@ -201,6 +201,18 @@ def believes_whatever_comes(client: Client) -> None:
     client._restoring._fetch = careless  # type: ignore[method-assign]
 
 
+def finds_what_it_found_first(manager: Manager) -> None:
+    """It does not look again where a file lies: an old version, though the servers keep it, is not the newest."""
+    locate, known = manager.directory.locate, {}
+
+    def cached(client: str, name: str, *rest: Any) -> Any:
+        if (client, name) not in known:
+            known[client, name] = locate(client, name, *rest)
+        return known[client, name]
+
+    manager.directory.locate = cached  # type: ignore[method-assign]
+
+
 @dataclass
 class Planted:
     breaks: Callable[..., None]
@@ -274,3 +286,14 @@ def test_a_client_that_is_wrong_is_found(tmp_path: pathlib.Path, breaks: Callabl
     report = stage.report()
     assert report.named(Verdict.INVALID) == {"restores"}, report
     assert "ann/a" in report["restores"].sentence
+
+
+def test_a_manager_that_finds_old_versions_is_found(tmp_path: pathlib.Path) -> None:
+    stage = Stage(tmp_path, break_manager=finds_what_it_found_first)
+    ann, back = stage.client("ann"), str(tmp_path / "back")
+    for contents in (b"one", b"changed"):
+        ann.backup(stage.file("a", contents), "a")
+        ann.restore("a", back)
+    report = stage.report()
+    assert report.named(Verdict.INVALID) == {"restores"}, report
+    assert "an older version" in report["restores"].sentence
