@@ -9,6 +9,7 @@ server has reported since, and may count until that very upload was reported as 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -39,6 +40,7 @@ class _Server:
     had_files: bool
     room: int  # its quota, 0 if it did not say whether it has one
     promises: dict[str, _Promise] = field(default_factory=dict)
+    told: Counter[int] = field(default_factory=Counter)  # how often it reported to store so many bytes
 
     def bounds(self, now: float, reservation_s: float) -> tuple[int, int]:
         """The fewest and the most bytes that the manager may count here."""
@@ -75,6 +77,10 @@ class Knowledge:
         self._starts: dict[str, list[Event]] = {}
         for event in run.history.of("started"):
             self._starts.setdefault(event.node, []).append(event)
+        self._changes: dict[tuple[str, int], list[Event]] = {}
+        for changes in run.changes.values():
+            for event in changes:
+                self._changes.setdefault((event.node, int(event.detail.get("stored_bytes", 0))), []).append(event)
         self._stored: dict[tuple[str, str], list[Event]] = {}
         for event in run.history.of("stored"):
             self._stored.setdefault((event.node, event.detail.get("upload", "")), []).append(event)
@@ -112,18 +118,24 @@ class Knowledge:
             return
         if event.detail.get("news", True):
             server.stored_bytes = int(event.detail.get("stored_bytes", 0))
+        server.told[int(event.detail.get("stored_bytes", 0))] += 1
         for upload in list(server.promises):
             server.promises[upload].certain = False
             if self._is_reported(event, upload):
                 del server.promises[upload]
 
     def _is_reported(self, event: Event, upload: str) -> bool:
-        """Whether this report told that the upload was stored, which ends its reservation."""
-        return any(
-            stored.detail.get("stored_bytes") == event.detail.get("stored_bytes")
-            and self._run.history.happened_before(stored, event)
-            for stored in self._stored.get((event.peer, upload), ())
-        )
+        """Whether the report of an upload, which ends its reservation, has come with this one or before.
+
+        A report tells only bytes. That it was this upload's is certain once all changes that left so many bytes are reported.
+        """
+        stored_bytes = int(event.detail.get("stored_bytes", 0))
+        before = self._run.history.happened_before
+        own = [each for each in self._stored.get((event.peer, upload), ()) if before(each, event)]
+        if not any(each.detail.get("stored_bytes") == stored_bytes for each in own):
+            return False
+        changes = sum(before(each, event) for each in self._changes.get((event.peer, stored_bytes), ()))
+        return self._servers[event.peer].told[stored_bytes] >= changes
 
     def _receive(self, event: Event) -> None:
         """A reservation may end: with `releaseUpload`, or with a `placeFile` by which its client asks once more."""
