@@ -46,5 +46,5 @@ def version_from_text(text: str) -> int:
 
 
 def time_text(seconds: float) -> str:
-    """A moment as people read it, in local time; "" for 0, which is unknown."""
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""
+    """A moment as people read it, in local time, to the minute; "" for 0, which is unknown."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M") if seconds else ""

@@ -34,6 +34,7 @@ def balance(out: Output, reach: Reach, ratio: float, no_wait: bool) -> int:
     repairs. Ctrl-C ends the waiting, not the moving.
     """
     with reach.session("looking") as session:
+        _wait_until_ready(out, session)
         before = _stored(session)
         began = bool(session.manager.balance(ratio))
         if not began:
@@ -53,6 +54,21 @@ def balance(out: Output, reach: Reach, ratio: float, no_wait: bool) -> int:
     if state is not Exit.ALL_HELD:
         out.problem(f"{_text(told['ratio'])} was wanted: {told['reason']}")
     return state
+
+
+def _wait_until_ready(out: Output, session: Client) -> None:
+    """A manager that has just started does not know yet what is where. Errors: Interrupted."""
+    told = False
+    try:
+        while session.manager.getUpkeep()["safe_mode"]:
+            if not told:
+                out.problem(
+                    "the manager has just started: waiting until it knows its servers, for half a minute at most"
+                )
+            told = True
+            time.sleep(_POLL_S)
+    except KeyboardInterrupt:
+        raise Interrupted("nothing was moved yet") from None
 
 
 def _wait(out: Output, session: Client) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class Output:
                 head,
                 justify="right" if head in right else "left",
                 overflow="fold",
-                no_wrap=head in right or head == "digest",
+                no_wrap=head in right or head in ("digest", "version", "saved"),
             )
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
