@@ -168,6 +168,7 @@ def test_what_was_deleted_while_a_server_was_away_is_removed_from_it_when_it_is_
         assert set(copies(cluster, "ann/a")) == {away}
         cluster.restart(away)
         eventually(lambda: copies(cluster, "ann/a") == {}, what="its copy is removed too")
+        eventually(lambda: not any(cluster.stored_bytes().values()), what="the manager has heard of it")
         with pytest.raises(NoSuchFile):
             client.find("a")
 
