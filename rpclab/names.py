@@ -75,7 +75,9 @@ class NameTable:
         """Raise NameCollision unless the name is in use as it is, or gets in no other's way."""
         key = fold(name)
         found = self._exact.get(key)
-        if found is not None and found != name:
+        if found == name:
+            return
+        if found is not None:
             raise NameCollision(f"{name!r} and the stored {found!r} are one name on some systems: rename one of them")
         if found is None and self._below[key] > 0:
             raise NameCollision(f"{name!r} is a folder here: a file cannot have its name")

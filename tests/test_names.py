@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpclab.errors import NameRefused
-from rpclab.names import check_client, check_name, fold
+from rpclab.errors import NameCollision, NameRefused
+from rpclab.names import NameTable, check_client, check_name, fold
 
 DEVICES = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
 DEVICES += [f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789\u00b9\u00b2\u00b3"]
@@ -127,3 +127,12 @@ def test_spellings_that_a_system_takes_for_one_have_one_fold(name: str) -> None:
 def test_case_and_spelling_fold_away(one: str, other: str) -> None:
     assert fold(one) == fold(other)
     assert fold("a") != fold("b")
+
+
+def test_a_name_in_use_stays_usable_when_another_gets_in_its_way() -> None:
+    table = NameTable()
+    table.add("ann/a/b")
+    table.add("ann/a")  # an old copy of a deleted file, on a server that was away
+    table.check("ann/a/b")
+    with pytest.raises(NameCollision):
+        table.check("ann/a/c")

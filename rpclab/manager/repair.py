@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..config import Limits
+from ..config import Address, Limits
 from ..errors import NoServer, RpclabError
 from ..records import FileRecord, ServerRecord, file_key
 from ..rpc.connection import Connection
@@ -55,7 +55,7 @@ class Repair:
         self._own = world.tasks.lock()  # guards what follows; never held together with the directory's
         self._workers: list[Task] = []
         self._busy = 0
-        self._active: set[Connection] = set()
+        self._active: dict[Connection, frozenset[Address]] = {}  # with the servers that each answer depends on
         self._stopping = False
         self._running: dict[str, dict[str, Any]] = {}
         self._done = {"copied": 0, "copied_bytes": 0, "trimmed": 0, "buried": 0, "moved": 0, "failed": 0}
@@ -98,6 +98,13 @@ class Repair:
                 "problem": self._problem,
                 "balance": None if self._balance is None else dict(self._balance),
             }
+
+    def gone(self, address: Address) -> None:
+        """A server is gone: nobody waits any longer for what it was to send, take or answer."""
+        with self._own:
+            active = [connection for connection, servers in self._active.items() if address in servers]
+        for connection in active:
+            connection.channel.stream.shutdown()
 
     def stop(self) -> None:
         """End what is under way, which leaves every copy that there is. May be called twice."""
@@ -193,7 +200,7 @@ class Repair:
             facts["from"] = source.node
             self._tracer.event("repairing", peer=target.node, file=key, bytes=file.size, detail=detail)
             try:
-                with self._asking(source) as connection:
+                with self._asking(source, target) as connection:
                     connection.call(
                         "copyFile",
                         file.name,
@@ -205,7 +212,7 @@ class Repair:
                         deadline_s=deadline_s,
                     )
             except RpclabError as error:
-                if place == len(sources):
+                if place == len(sources) or not self._is_here(target):
                     raise
                 self._say(f"{source.node} could not copy {key} to {target.node}, trying another: {error}")
                 continue
@@ -272,19 +279,24 @@ class Repair:
     # ---- small things
 
     @contextmanager
-    def _asking(self, server: ServerRecord) -> Iterator[Connection]:
-        """A connection to a server, which `stop` ends."""
+    def _asking(self, server: ServerRecord, *others: ServerRecord) -> Iterator[Connection]:
+        """A connection to a server, which ends at `stop`, and when it or one of the others that it needs is gone."""
+        needed = [server, *others]
         with self._pools.to(server.address).take() as connection:
             with self._own:
-                self._active.add(connection)
+                self._active[connection] = frozenset(each.address for each in needed)
                 stopping = self._stopping
             try:
-                if stopping:
+                if stopping or not all(map(self._is_here, needed)):
                     connection.channel.stream.shutdown()
                 yield connection
             finally:
                 with self._own:
-                    self._active.discard(connection)
+                    del self._active[connection]
+
+    def _is_here(self, server: ServerRecord) -> bool:
+        with self._lock:
+            return server.address in self._directory
 
     def _count(self, **more: int) -> None:
         with self._own:

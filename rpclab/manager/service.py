@@ -380,6 +380,7 @@ class Manager:
                 return False  # it has registered anew since, over another connection
             self.directory.remove(address, heard=heard)
             self._tracer.event("gone", peer=node, detail={"address": list(address), "reason": reason})
+        self._repair.gone(address)
         self._say(f"{node} at {address_text(address)} is gone: {reason}")
         return True
 

@@ -200,6 +200,36 @@ def test_repairs_are_held_back_to_their_rate_and_show_progress(
     assert ended.time - began.time > 1.4
 
 
+@pytest.mark.parametrize("which", ["from", "to"])
+def test_nobody_waits_for_a_server_that_hangs_in_the_middle_of_a_repair(
+    start_cluster: Callable[..., LocalCluster], make_file: Callable, copies: Callable, eventually: Callable, which: str
+) -> None:
+    cluster = start_cluster(servers=5, replicas=3, **QUICK, repair_bytes_s=8 << 20)
+    with cluster.connect("ann") as client:
+        path = make_file("a", 4 << 20)
+        killed = client.backup(path, "a").servers[0]
+        cluster.kill(killed)
+        eventually(lambda: cluster.upkeep()["running"], what="a repair is seen to run")
+        hung = cluster.upkeep()["running"][0][which]
+        cluster.pause(hung)
+        eventually(lambda: len(set(copies(cluster, "ann/a")) - {killed, hung}) == 3, what="three copies elsewhere")
+        cluster.resume(hung)
+        eventually(lambda: len(client.list_servers()) == 4, what="it is back")
+
+
+def test_a_file_in_a_folder_that_was_a_file_is_overwritten_while_an_old_copy_of_that_is_back(
+    start_cluster: Callable[..., LocalCluster], make_file: Callable, eventually: Callable
+) -> None:
+    cluster = start_cluster(heartbeat_s=0.1, dead_s=30)  # so nothing is removed from the one that is back
+    with cluster.connect("ann") as client:
+        away = client.backup(make_file("x"), "a").servers[0]
+        cluster.kill(away)
+        client.delete("a")
+        client.backup(make_file("x"), "a/b")
+        cluster.restart(away)
+        client.backup(make_file("x"), "a/b")
+
+
 def test_a_cluster_that_is_not_to_repair_leaves_every_copy_where_it_is(
     start_cluster: Callable[..., LocalCluster], make_file: Callable, eventually: Callable
 ) -> None:
