@@ -63,6 +63,7 @@ class NodeProcess:
 
     def start(self) -> None:
         """Start the process, without waiting. A second start uses the port of the first."""
+        self._close_pipe()  # of one that ended by itself
         self._ready_file.unlink(missing_ok=True)
         port = ["--port", str(self.address[1] if self.address else self._port)]
         # -P keeps a student's own random.py or socket.py in the working folder from taking the place of Python's

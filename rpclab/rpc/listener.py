@@ -80,15 +80,19 @@ class Listener:
         return self._listening.address
 
     def stop(self, within_s: float = 0.0) -> None:
-        """Take no more connections, wait so long for those under way, then end them. May be called twice."""
+        """Take no more connections, wait so long for what is under way, then end it. May be called twice.
+
+        A call that was heard is answered, and a conversation goes on to its end. What is asked later finds nobody, here and
+        now: it can be asked elsewhere, or again.
+        """
         with self._lock:
             self._stopping = True
         if self._listening is not None:
             self._listening.close()
         if self._accepting is not None:
             self._accepting.join()
-        until = self.world.clock.now() + within_s
-        for last in (False, True):
+        for last, seconds in ((False, within_s), (True, self.limits.stop_s)):
+            until = self.world.clock.now() + seconds
             with self._lock:
                 tasks = list(self._open.items())
                 for stream, _ in tasks:
@@ -96,7 +100,7 @@ class Listener:
                         stream.shutdown()
             for _, task in tasks:
                 if task is not None:
-                    task.join(self.limits.stop_s if last else max(0.0, until - self.world.clock.now()))
+                    task.join(max(0.0, until - self.world.clock.now()))
 
     # ---- accepting
 

@@ -12,6 +12,7 @@ import pytest
 from rpclab.config import Limits
 from rpclab.errors import ConnectFailed, ConnectionLost, PortInUse, TooManyConnections, UsageError
 from rpclab.rpc.connection import Connection
+from rpclab.rpc.pool import Pool
 from rpclab.rpc.registry import Call, Registry, Then
 
 Serve = Callable[..., Any]
@@ -187,6 +188,63 @@ def test_stopping_does_not_wait_for_ever(gate: Any, serve: Serve, connect: Conne
     service.stop(0.1)
     caller.join(10)
     assert [type(error) for error in failed] == [ConnectionLost]
+
+
+def test_what_is_asked_while_a_node_stops_is_refused_and_answered_by_its_next_life(
+    gate: Any, serve: Serve, connect: Connect, world: Any, in_task: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    service = serve()
+    slow = in_task(lambda: connect(service.address).call("wait"))
+    assert gate[0].wait(10)
+    stopping = in_task(lambda: service.stop(15))
+    eventually(lambda: service.listener._stopping)
+    with pytest.raises(ConnectFailed):
+        connect(service.address)
+    pool = Pool(world, lambda: connect(service.address), limits=Limits(patience_s=15.0, retry_s=0.01), patient=True)
+    patient = in_task(lambda: pool.call("echo", 1, deadline_s=15.0))
+    with pytest.raises(TimeoutError):
+        patient.result(0.1)
+    gate[1].set()
+    stopping.result(10)
+    assert slow.result(10) == "answered"
+    serve(address=service.address)
+    assert patient.result(15) == 1
+    pool.close()
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_stopping_lets_a_conversation_go_on_to_its_end_but_waits_for_nobody_who_says_nothing(
+    asks: bool, registry: Registry, serve: Serve, connect: Connect, in_task: Callable[..., Any], eventually: Any
+) -> None:
+    heard: list[bytes] = []
+
+    def begin(call: Call) -> Then:
+        connection = call.connection
+        assert connection is not None
+
+        def go_on() -> None:
+            packet = connection.channel.receive(None)
+            assert packet is not None
+            heard.append(bytes(packet[1]))
+
+        return Then("go on", go_on, asked_after=True)
+
+    registry.register_method(begin, with_call=True)
+    registry.register_method(lambda: [each.decode() for each in heard], "heard")
+    service = serve()
+    connection = connect(service.address)
+    assert connection.call("begin") == "go on"
+    began = time.perf_counter()
+    stopping = in_task(lambda: service.stop(10 if asks else 0.3))
+    eventually(lambda: service.listener._stopping)
+    connection.channel.send_packet(ord("D"), b"raw", None)
+    if asks:
+        assert connection.call("heard") == ["raw"]
+    stopping.result(20)
+    assert time.perf_counter() - began < 5
+    assert heard == [b"raw"] and serving() == []
+    with pytest.raises(ConnectionLost):
+        connection.call("echo", 1)
 
 
 def test_stopping_ends_half_a_handshake(serve: Serve, by_hand: Any) -> None:
