@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from ..config import Address
 from .settings import Settings
 
-__all__ = ["Change", "Membership"]
+__all__ = ["FOUND_S", "Change", "Membership"]
+
+FOUND_S = 1.0
 
 
 @dataclass(slots=True)
@@ -50,12 +52,14 @@ class Membership:
         self._joining: set[Hashable] = set()
         self._count = 0
         self._safe = True
+        self._known_before = False  # whether this cluster had a manager before
 
     # ---- registering
 
-    def join(self, connection: Hashable) -> None:
-        """A server has begun to tell what it has."""
+    def join(self, connection: Hashable, epoch: int) -> None:
+        """A server has begun to tell what it has; `epoch` is the manager's last life that it knows of, 0 for none."""
         self._joining.add(connection)
+        self._known_before |= epoch > 0
 
     def give_up(self, connection: Hashable) -> None:
         """Its connection has ended before it had told everything."""
@@ -122,7 +126,14 @@ class Membership:
         """The nodes that are suspected now."""
         return sorted(member.node for member in self._members.values() if member.suspected)
 
-    # ---- safe mode
+    # ---- a manager that has just started
+
+    def knows_newest(self, now: float) -> bool:
+        """Whether the servers that run have had time to tell what they have, so that an older version of a file is not taken for
+        its newest: a second, for they look for their manager many times in that. In a new cluster there is nothing older."""
+        if self._joining:
+            return False
+        return now - self._started >= FOUND_S or (bool(self._members) and not self._known_before)
 
     def leaves_safe_mode(self, now: float) -> str:
         """Why the manager may act from now on, "" if it may not yet, or did before.

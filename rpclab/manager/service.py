@@ -31,6 +31,8 @@ from .settings import Settings
 __all__ = ["Manager"]
 
 
+_PATIENCE_S = 5.0  # half of what a caller waits
+_LOOK_S = 0.02
 _EPOCH_BITS = 32  # versions in one life of the manager: four billion, and two million lives fit a JSON number
 
 
@@ -290,11 +292,13 @@ class Manager:
 
     def find_file(self, client: str, name: str, version: int | None = None) -> Location:
         """The newest version of a file, or the given one, and the servers that hold it."""
+        self._wait_for_servers()
         with self._lock:
             return self.directory.locate(client, name, version)
 
     def list_versions(self, client: str, name: str) -> list[Location]:
         """Every version of a file that is kept, the newest first."""
+        self._wait_for_servers()
         with self._lock:
             found = self.directory.versions(client, name)
         return next(pages(found), [])
@@ -305,6 +309,7 @@ class Manager:
         _own_files_only(call, client)
         if keep < 0:
             raise UsageError(f"keep={keep}: the number of versions that stay, 0 or more")
+        self._wait_for_servers()
         with self._lock:
             version, servers = self.directory.delete(client, check_name(name), keep)
         return Deletion(version, next(pages(servers), []))
@@ -344,7 +349,7 @@ class Manager:
         _servers_only(call, "joinEpoch")
         call.at_end.append(lambda: self._stop_joining(call))
         with self._lock:
-            self._members.join(id(call))
+            self._members.join(id(call), epoch)
             if epoch > self._epoch or not self._epoch:
                 self._epoch = epoch + 1
                 self.directory.raise_versions(self._epoch << _EPOCH_BITS)
@@ -352,6 +357,7 @@ class Manager:
 
     def list_files(self, client: str | None = None, after: tuple[str, str] | None = None) -> list[Location]:
         """A page of the stored files in order; the next page comes `after` the last (client, name) of this one."""
+        self._wait_for_servers()
         with self._lock:
             found = self.directory.files(client, after, Limits().page)
         return next(pages(found), [])
@@ -363,6 +369,20 @@ class Manager:
         return next(pages(found), [])
 
     # ---- inside
+
+    def _wait_for_servers(self) -> None:
+        """A manager that has just started would take an old version for the newest: it waits until its servers had time to
+        tell. Errors: ClusterError, when one takes too long."""
+        clock = self._world.clock
+        until = clock.now() + _PATIENCE_S
+        while True:
+            with self._lock:
+                knows = self._members.knows_newest(clock.now())
+            if knows:
+                return
+            if clock.now() > until:
+                raise ClusterError("the manager has just started, and a server is still telling what it has: try again")
+            clock.sleep(_LOOK_S)
 
     def _told(self, call: Call, address: Address) -> list[FileRecord]:
         """What `addFiles` has told over this connection and `addServer` has not yet made count."""

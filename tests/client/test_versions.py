@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import socket
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -100,3 +101,22 @@ def test_a_file_of_the_document_s_wire_replaces_older_ones_on_other_servers(
     with cluster.connect("ann") as client:
         restored = client.restore("a", tmp_path / "back", client="document")
         assert pathlib.Path(restored.path).read_bytes() == b"newest" and restored.server == "server3"
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_fresh_manager_does_not_take_an_old_version_for_the_newest(
+    start_cluster: Callable[..., LocalCluster], make_file: Callable, tmp_path: pathlib.Path, number: int
+) -> None:
+    cluster = start_cluster(replicas=1, repair=False)
+    with cluster.connect("ann") as client:
+        first = client.backup(make_file("a", b"old"), "a").servers[0]
+        cluster.kill(first)
+        client.backup(make_file("a", b"new"), "a")
+        cluster.restart(first)
+        for server in cluster.servers:  # the old one's comes first, as it would with a larger inventory elsewhere
+            if server != first:
+                cluster.pause(server)
+        cluster.kill("manager")
+        threading.Timer(0.5, lambda: [cluster.resume(server) for server in cluster.servers if server != first]).start()
+        cluster.restart("manager")
+        assert pathlib.Path(client.restore("a", tmp_path / "back").path).read_bytes() == b"new"

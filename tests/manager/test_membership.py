@@ -95,7 +95,7 @@ def test_safe_mode_ends_once_all_that_were_heard_of_have_told_their_files() -> N
 
 def test_safe_mode_waits_for_one_that_is_still_telling_but_not_for_ever() -> None:
     here = members()
-    here.join("b")
+    here.join("b", 0)
     assert not here.leaves_safe_mode(29.9)
     assert "1 servers have not told" in here.leaves_safe_mode(30.0)
 
@@ -103,7 +103,7 @@ def test_safe_mode_waits_for_one_that_is_still_telling_but_not_for_ever() -> Non
 @pytest.mark.parametrize("ended", ["registered", "gave up"])
 def test_who_has_told_everything_or_given_up_is_waited_for_no_longer(ended: str) -> None:
     here = members()
-    here.join("b")
+    here.join("b", 0)
     assert not here.leaves_safe_mode(12.0)
     register(here, B, 12.0, "b") if ended == "registered" else here.give_up("b")
     assert here.leaves_safe_mode(12.5)
@@ -115,3 +115,23 @@ def test_who_has_told_everything_or_given_up_is_waited_for_no_longer(ended: str)
 def test_settings_that_cannot_be_are_refused(wrong: dict) -> None:
     with pytest.raises(UsageError, match=str(next(iter(wrong)))):
         Settings(**wrong)
+
+
+def test_a_manager_that_was_started_again_gives_its_servers_a_second() -> None:
+    here = members()
+    assert not here.knows_newest(0.5)
+    here.join("b", 7)
+    register(here, B, 0.1, "b")
+    assert not here.knows_newest(0.5) and here.knows_newest(1.0)
+    here.join("a", 7)
+    assert not here.knows_newest(2.0)
+    here.give_up("a")
+    assert here.knows_newest(2.0)
+
+
+def test_the_first_manager_of_a_cluster_has_nothing_old_to_wait_for() -> None:
+    here = members()
+    here.join("b", 0)
+    assert not here.knows_newest(0.1)
+    register(here, B, 0.1, "b")
+    assert here.knows_newest(0.1)
