@@ -27,6 +27,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._versions: dict[FileKey, dict[int, dict[Address, FileRecord]]] = {}
         self._tombstones: dict[FileKey, int] = {}  # up to which version a file is deleted
+        self._missing: dict[FileKey, int] = {}  # newer than all that lie somewhere, and was not deleted
         self._names = NameTable()
         self._order: list[FileKey] | None = []
 
@@ -41,12 +42,16 @@ class Catalogue:
             self._order = None
             self._names.add(file_key(*key))
         self._versions[key].setdefault(record.version, {})[address] = record
+        if record.version >= self.missing(key):
+            self._missing.pop(key, None)
 
     def drop(self, address: Address, key: FileKey, version: int) -> None:
         copies = self._versions[key][version]
         del copies[address]
         if not copies:
             del self._versions[key][version]
+            if version > max(self._versions[key], default=max(self.missing(key), self.buried(key))):
+                self._missing[key] = max(version, self.missing(key))
         if not self._versions[key]:
             del self._versions[key]
             self._order = None
@@ -57,7 +62,14 @@ class Catalogue:
         if version <= self._tombstones.get(key, 0):
             return False
         self._tombstones[key] = version
+        if version >= self.missing(key):
+            self._missing.pop(key, None)
         return True
+
+    def missing(self, key: FileKey) -> int:
+        """The newest version that was here, if its copies went with their servers or were damaged: a read must not take an
+        older one for it. 0 if there is none."""
+        return self._missing.get(key, 0)
 
     def buried(self, key: FileKey) -> int:
         """The version up to which a file is deleted, 0 if it never was."""

@@ -336,10 +336,15 @@ class Directory:
 
     def locate(self, client: str, name: str, version: int | None = None) -> Location:
         """The newest version of a file, or the given one, and the servers that hold exactly it, those that are suspected last;
-        raises NoSuchFile if there are none."""
+        raises NoSuchFile if there are none, also when only older versions than the newest are at hand."""
         key = (client, name)
         live = self._live(key)
         if version is None:
+            if (missing := self.catalogue.missing(key)) > live[0]:
+                raise NoSuchFile(
+                    f"no server that is alive holds the newest version of {file_key(client, name)!r}, {missing}: "
+                    f"wait until one is back, or ask for version {live[0]}"
+                )
             return self._location(key, live[0])
         if version not in live:
             raise NoSuchFile(f"no server that is alive holds this version of {file_key(client, name)!r}")

@@ -62,6 +62,7 @@ def test_a_server_that_hangs_is_suspected_then_dead_and_welcome_when_it_goes_on(
         cluster.resume(hung)
         eventually(lambda: hung in {server.node for server in client.list_servers()}, what="it registers again")
         eventually(lambda: len(copies(cluster, "ann/a")) == 2, what="the third copy goes")
+        eventually(lambda: cluster.history.of("dropped"), what="its event")
         dropped = cluster.history.of("dropped")[0]
         verified = [
             event
