@@ -66,6 +66,12 @@ class _Try(NamedTuple):
     error: RpclabError
     sent: bool = False
 
+    @property
+    def may_be_stored(self) -> bool:
+        """Whether the server had all of the file and has not said what became of it."""
+        silent = isinstance(self.error, CommunicationError | HandshakeError)
+        return self.sent and (silent or not self.error.definite)
+
 
 class Backup:
     """Backs files of one client up, one at a time or several from several tasks."""
@@ -119,6 +125,11 @@ class _Sending:
                         raise self._refused() from None
                 finally:
                     reader.close()
+        except RpclabError as error:
+            self._release()
+            if error.definite and self._may_be_stored:
+                raise ConnectionLost(f"{self._reasons()}; then: {error.message}") from None
+            raise
         except BaseException:
             self._release()
             raise
@@ -210,9 +221,14 @@ class _Sending:
         all of it has not said what became of it."""
         last = self._tries[-1].error
         kind: type[RpclabError] = type(last) if last.definite else ConnectFailed
-        if any(each.sent and not each.error.definite for each in self._tries):
-            kind = ConnectionLost
-        return kind("; ".join(f"{each.server.node}: {each.error.message}" for each in self._tries) + more)
+        return (ConnectionLost if self._may_be_stored else kind)(self._reasons() + more)
+
+    @property
+    def _may_be_stored(self) -> bool:
+        return any(each.may_be_stored for each in self._tries)
+
+    def _reasons(self) -> str:
+        return "; ".join(f"{each.server.node}: {each.error.message}" for each in self._tries)
 
 
 class _Failed(Exception):

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from rpclab.cluster.local import LocalCluster
 from rpclab.errors import (
     CommunicationError,
+    ConnectionLost,
     FileChanged,
     NoServer,
     PortInUse,
@@ -381,3 +383,23 @@ def test_an_event_log_on_a_full_disk_ends_and_its_nodes_go_on(
         assert len(list(session.list_files())) == 250
     stored = [event for event in cluster.history if event.kind == "stored"]
     assert 0 < len(stored) < 500  # what was written before is still read
+
+
+def test_a_file_that_was_sent_whole_is_never_said_not_to_be_stored_when_its_server_dies_before_the_answer(
+    start_cluster: Callable[..., LocalCluster], make_file: Callable, copies: Callable, eventually: Callable
+) -> None:
+    cluster = start_cluster(servers=2)
+    with cluster.connect("ann") as client:
+        fuller = client.backup(make_file("a", 5000), "a", replicas=1).servers[0]
+        (primary,) = set(cluster.servers) - {fuller}
+        cluster.pause(fuller)  # the primary waits for it once it has stored the file
+        with ThreadPoolExecutor(1) as pool:
+            backup = pool.submit(client.backup, make_file("b", 1000), "b")
+            eventually(lambda: primary in copies(cluster, "ann/b"), what="the primary stores it")
+            cluster.kill(primary)
+            cluster.kill(fuller)
+            with pytest.raises(ConnectionLost, match=f"{primary} may have stored it") as caught:
+                backup.result(60)
+        assert not caught.value.definite and list(copies(cluster, "ann/b")) == [primary]
+        cluster.restart(primary)
+        assert client.find("b").servers[0].node == primary
