@@ -13,6 +13,9 @@ from .catalogue import FileKey
 __all__ = ["Reservations"]
 
 
+_ENDED = 1000  # uploads that ended and still wait for their time to be over, beside as many as are under way
+
+
 @dataclass(slots=True, eq=False)
 class _Upload:
     """Bytes promised to one upload, by server, until they expire."""
@@ -72,6 +75,8 @@ class Reservations:
         if promise.promised:
             return None
         del self._uploads[upload]
+        if len(self._expiring) > 2 * len(self._uploads) + _ENDED:
+            self._expiring = deque(each for each in self._expiring if self._uploads.get(each.name) is each)
         self._open[promise.file] -= 1
         if not self._open[promise.file]:
             del self._open[promise.file]
