@@ -37,7 +37,7 @@ __all__ = [
 Id = int | str | None
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Name = Annotated[str, msgspec.Meta(max_length=255)]
-_Once = Annotated[str, msgspec.Meta(min_length=16, max_length=64, pattern=r"\A[0-9A-Za-z_-]+\Z")]
+_Once = Annotated[str, msgspec.Meta(min_length=16, max_length=64)]
 _Id = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | _Name | None
 
 

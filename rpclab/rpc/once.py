@@ -35,7 +35,11 @@ class Once:
 
     def __init__(self, world: World, limits: Limits) -> None:
         self._now, self._limits = world.clock.now, limits
-        self._changed = world.tasks.condition()  # guards what follows
+        self._lock = (
+            world.tasks.lock()
+        )  # guards what follows; `_changed` is only for those that wait, as that is dearer
+        self._changed = world.tasks.condition()
+        self._waiting = 0
         self._under_way: set[Key] = set()
         self._ended: OrderedDict[Key, Outcome] = OrderedDict()
         self._bytes = 0
@@ -60,29 +64,44 @@ class Once:
 
     def _begin(self, key: Key, seconds: float) -> Outcome | None:
         """The outcome, if there is one; else the call is under way from now on."""
-        with self._changed:
-            if key in self._under_way:
-                self._wait(key, self._now() + seconds)
-            if key in self._ended:
-                return self._ended[key]
-            self._under_way.add(key)
-            return None
+        until: float | None = None
+        while True:
+            with self._lock:
+                if key in self._ended:
+                    return self._ended[key]
+                if key not in self._under_way:
+                    self._under_way.add(key)
+                    return None
+                self._waiting += 1
+            try:
+                until = until or self._now() + seconds
+                self._wait(key, until)
+            finally:
+                with self._lock:
+                    self._waiting -= 1
 
     def _wait(self, key: Key, until: float) -> None:
-        while key in self._under_way:
-            if (left := until - self._now()) <= 0:
-                raise DeadlineExceeded(f"{key[2]} was asked before, and is still under way")
-            self._changed.wait(left)
+        with self._changed:
+            while key in self._under_way:
+                if (left := until - self._now()) <= 0:
+                    raise DeadlineExceeded(f"{key[2]} was asked before, and is still under way")
+                self._changed.wait(left)
 
     def _end(self, key: Key, outcome: Outcome | None) -> None:
-        with self._changed:
+        with self._lock:
             self._under_way.discard(key)
             if outcome is not None:
-                self._ended[key] = outcome
-                self._bytes += _size(outcome)
-            while len(self._ended) > self._limits.once or self._bytes > self._limits.once_bytes:
-                self._bytes -= _size(self._ended.popitem(last=False)[1])
-            self._changed.notify_all()
+                self._keep(key, outcome)
+            waiting = self._waiting
+        if waiting:  # they were counted before they looked, so none of them misses this
+            with self._changed:
+                self._changed.notify_all()
+
+    def _keep(self, key: Key, outcome: Outcome) -> None:
+        self._ended[key] = outcome
+        self._bytes += _size(outcome)
+        while len(self._ended) > self._limits.once or self._bytes > self._limits.once_bytes:
+            self._bytes -= _size(self._ended.popitem(last=False)[1])
 
     def __len__(self) -> int:
         return len(self._ended)

@@ -232,7 +232,7 @@ def test_without_an_id_a_call_is_a_call(
     assert [connection.call("add"), connection.call("add")] == [1, 2]
 
 
-@pytest.mark.parametrize("bad", ["", "short", "x" * 65, "with spaces in it 16", 5, None, ["0123456789abcdef"]])
+@pytest.mark.parametrize("bad", ["", "short", "x" * 65, 5, None, ["0123456789abcdef"]])
 def test_an_id_of_another_form_is_no_message(
     bad: Any, serve: Callable[..., Any], by_hand: Any, counter: Counter
 ) -> None:
