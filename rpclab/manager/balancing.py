@@ -66,6 +66,7 @@ def _movable(directory: Directory, source: ServerRecord) -> Iterator[FileRecord]
         if (
             file.version > catalogue.buried(key)
             and not directory.reservations.is_open(key)
+            and not directory.upkeep.works_on(key)
             and source.address in catalogue.copies(key, file.version)
         ):
             yield file

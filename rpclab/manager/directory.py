@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ..config import Address
+from ..config import Address, address_text
 from ..errors import NoServer, NoSuchFile, UsageError
 from ..records import FileRecord, Location, ServerRecord, file_key
 from .candidates import Candidates, Pool, load, rank, room
@@ -292,7 +292,10 @@ class Directory:
         return decision
 
     def reserve(self, upload: str, addresses: list[Address], key: FileKey, size: int, now: float) -> None:
-        """Promise an upload room for a file of `size` bytes, less what makes way for it."""
+        """Promise an upload room for a file of `size` bytes, less what makes way for it. Raises NoServer if one has gone."""
+        for address in addresses:
+            if address not in self._servers:
+                raise NoServer(f"the server at {address_text(address)} is not registered any more")
         promised = {address: max(0, size - self._makes_way(address, key)) for address in addresses}
         self.reservations.reserve(upload, key, promised, now)
         for address in addresses:
@@ -326,6 +329,7 @@ class Directory:
         """An upload ended, whatever its outcome: what is still reserved for it is free again."""
         for address in self.reservations.of_upload(upload):
             self._release_at(address, upload)
+            self.upkeep.unstick()
 
     def expire(self, now: float) -> None:
         """Give back what was reserved too long ago; `choose` and `place` do it first."""
@@ -377,10 +381,10 @@ class Directory:
         records = (self._servers[address].record for address in addresses)
         return sorted(records, key=lambda s: (s.address in self._suspected, s.node, s.address))
 
-    def others(self, addresses: AbstractSet[Address]) -> bool:
-        """Whether there is a server of our own wire at none of these addresses."""
-        pool = self._pool("rpclab")
-        return len(pool) > sum(address in pool.records for address in addresses)
+    def has_room(self, size: int, exclude: AbstractSet[Address]) -> bool:
+        """Whether a server of our own wire that is not excluded could take so many bytes more."""
+        emptiest_first = self._pool("rpclab").candidates(exclude=exclude).ascending()
+        return any((left := room(server)) is None or left >= size for server in emptiest_first)
 
     # How it is kept.
 
@@ -409,6 +413,8 @@ class Directory:
         if file.deleted:
             if self.catalogue.bury(key, file.version):
                 self.upkeep.doubt(key)
+            for held in [each for each in server.files.get(key, {}).values() if each.version <= file.version]:
+                self._apply(server, number, held, stored=False)  # who has a tombstone has nothing under it
             return
         if number < server.last_word.get((key, file.version), server.registered):
             return

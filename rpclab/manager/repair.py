@@ -257,11 +257,11 @@ class Repair:
     def _move(self, move: Move) -> None:
         """Copy first, then remove: there are never fewer copies than wanted."""
         file, upload = move.file, self._world.nonce(16).hex()
-        with self._lock:
-            key = (file.client, file.name)  # while it is reserved, nobody else sees to this file
-            self._directory.reserve(upload, [move.target.address], key, file.size, self._world.clock.now())
-            self._directory.reserve(f"{upload}-", [move.source.address], key, 0, self._world.clock.now())
         try:
+            with self._lock:
+                key = (file.client, file.name)  # while it is reserved, nobody else sees to this file
+                self._directory.reserve(upload, [move.target.address], key, file.size, self._world.clock.now())
+                self._directory.reserve(f"{upload}-", [move.source.address], key, 0, self._world.clock.now())
             self._send(file, [move.source], move.target, upload, "balance")
             self._trim(file, [*move.others, move.target], move.source, "balance")
         finally:

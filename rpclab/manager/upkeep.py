@@ -7,6 +7,7 @@ remembered; the order of the work is the rarest first, as in HDFS's queues by pr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -26,7 +27,8 @@ SETTLE_S = 1.0  # a change is looked at after so long: most are the first half o
 RETRY_S = 5.0  # until what failed is tried again
 JUDGED = 2000  # doubts settled in one look: some 20 ms, in which nobody else is answered
 
-_LAST = 1_000_000  # removing something is less urgent than any copy
+_COPIES = 1000  # what is rarer comes first; of equals, what misses more
+_LAST = 1_000_000_000  # removing something is less urgent than any copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,11 @@ class Upkeep:
         self._replicas, self._keep, self._dead_s = replicas, keep, dead_s
         self._fresh: dict[FileKey, None] = {}  # doubtful since the last look, in order
         self._due: list[tuple[float, int, FileKey]] = []
+        self._due_at: dict[FileKey, float] = {}  # those in _due, with the time that is valid
         self._ready: list[tuple[int, int, FileKey]] = []
         self._ranks: dict[FileKey, int] = {}  # those in _ready, with the rank that is valid
         self._working: set[FileKey] = set()
+        self._failed: dict[FileKey, dict[int, float]] = {}  # until when a version is not tried again
         self._stuck: dict[FileKey, None] = {}  # nothing can be done before a server comes or has room
         self._absent: dict[Address, _Absent] = {}
         self._number = 0
@@ -118,9 +122,7 @@ class Upkeep:
 
     def unstick(self) -> None:
         """There is more room than there was."""
-        for key in self._stuck:
-            self.doubt(key)
-        self._stuck.clear()
+        self._fresh.update(self._stuck)
 
     # ---- work
 
@@ -154,16 +156,21 @@ class Upkeep:
 
     def worked(self, work: Work, now: float, *, done: bool, no_server: bool = False) -> None:
         """Somebody has done a work, or failed."""
-        key = _key(work)
+        key, version = _subject(work)
         self._working.discard(key)
-        if no_server:
-            self._stuck[key] = None
-        else:
-            self._put_off(key, now if done else now + RETRY_S)
+        if not done and not no_server:
+            self._failed.setdefault(key, {})[version] = now + RETRY_S
+        self._put_off(key, now + SETTLE_S if no_server else now)  # without one, unless one has come since, it is stuck
+
+    def works_on(self, key: FileKey) -> bool:
+        """Whether somebody is doing something about a file."""
+        return key in self._working
 
     def _put_off(self, key: FileKey, until: float) -> None:
-        self._number += 1
-        heappush(self._due, (until, self._number, key))
+        if until < self._due_at.get(key, math.inf):
+            self._number += 1
+            self._due_at[key] = until
+            heappush(self._due, (until, self._number, key))
 
     def _enter(self, key: FileKey, urgency: int) -> None:
         self._number += 1
@@ -171,6 +178,7 @@ class Upkeep:
         heappush(self._ready, (urgency, self._number, key))
 
     def _judge_due(self, now: float) -> None:
+        self._directory.expire(now)
         for address in [address for address, absent in self._absent.items() if absent.until <= now]:
             del self._absent[address]
         for key in self._fresh:
@@ -179,9 +187,14 @@ class Upkeep:
         for _ in range(JUDGED):
             if not self._due or self._due[0][0] > now:
                 return
-            _, _, key = heappop(self._due)
+            until, _, key = heappop(self._due)
+            if self._due_at.get(key) != until:
+                continue  # it was put off to an earlier time, and judged then
+            del self._due_at[key]
             judged = self._judge(key, now)
-            if judged is not None and judged[0] < self._ranks.get(key, _LAST + 1):
+            if judged is None:
+                self._ranks.pop(key, None)
+            elif judged[0] < self._ranks.get(key, _LAST + 1):
                 self._enter(key, judged[0])  # what waits less urgently is judged again before it is done
 
     # ---- the judgment
@@ -192,14 +205,20 @@ class Upkeep:
         self._stuck.pop(key, None)
         if directory.reservations.is_open(key) or key in self._working:
             return None  # its end makes it doubtful again
+        failed = {version: until for version, until in self._failed.pop(key, {}).items() if until > now}
+        if failed:
+            self._failed[key] = failed
+            self._put_off(key, min(failed.values()))
         live = catalogue.live(key)
         floor = max(catalogue.buried(key), live[self._keep] if len(live) > self._keep else 0)
         best: tuple[int, Work] | None = None
         for version in live[: self._keep]:
+            if version in failed:
+                continue
             found = self._judge_version(key, version, now)
             if found is not None and (best is None or found[0] < best[0]):
                 best = found
-        return best or self._judge_buried(key, floor)
+        return best or (None if floor in failed else self._judge_buried(key, floor))
 
     def _judge_version(self, key: FileKey, version: int, now: float) -> tuple[int, Work] | None:
         directory = self._directory
@@ -213,10 +232,11 @@ class Upkeep:
                 self._put_off(key, min(absent))
                 return None
             everywhere = frozenset(directory.catalogue.lying(key)[version])
-            if not directory.others(everywhere):
+            if not directory.has_room(file.size, everywhere):
                 self._stuck[key] = None
                 return None
-            return len(servers) * _LAST // (wanted + 1), Copy(file, servers, everywhere)
+            urgency = len(servers) * _COPIES - min(wanted - len(servers), _COPIES - 1)
+            return urgency, Copy(file, servers, everywhere)
         if len(servers) > wanted:
             if absent or any(directory.is_suspected(server.address) for server in servers):
                 self._put_off(key, now + RETRY_S)
@@ -232,5 +252,6 @@ class Upkeep:
         return None
 
 
-def _key(work: Work) -> FileKey:
-    return (work.client, work.name) if isinstance(work, Bury) else (work.file.client, work.file.name)
+def _subject(work: Work) -> tuple[FileKey, int]:
+    subject = work if isinstance(work, Bury) else work.file
+    return (subject.client, subject.name), subject.version

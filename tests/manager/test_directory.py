@@ -10,46 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from rpclab.config import Address
-from rpclab.errors import NoServer, NoSuchFile, PlacementError, UsageError
-from rpclab.manager.directory import SHOWN, Directory, Plan
-from rpclab.manager.placement import POLICIES, Policy, Request, Servers
+from rpclab.errors import NameCollision, NoServer, NoSuchFile, PlacementError, UsageError
+from rpclab.manager.candidates import Ranking
+from rpclab.manager.directory import SHOWN, Directory
+from rpclab.manager.placement import Request, Servers
 from rpclab.records import FileRecord, ServerRecord
 
-RESERVATION_S = 120.0
-
-
-def directory_of(*stored: int, policy: str | Policy = "fewest-bytes", **more: object) -> Directory:
-    directory = Directory(
-        policy=POLICIES[policy] if isinstance(policy, str) else policy,
-        policy_name=policy if isinstance(policy, str) else policy.__name__,
-        reservation_s=RESERVATION_S,
-    )
-    for number, size in enumerate(stored):
-        directory.add(server(number, size, **more))
-    return directory
-
-
-def address(number: int) -> Address:
-    return ("127.0.0.1", 1000 + number)
-
-
-def server(number: int, stored: int = 0, **more: object) -> ServerRecord:
-    return ServerRecord(f"server{number}", address(number), stored, **more)  # type: ignore[arg-type]
-
-
-def file(name: str, version: int = 1, size: int = 10, client: str = "anna", digest: str = "") -> FileRecord:
-    return FileRecord(client, name, size, digest or f"{name}{version}", version)
-
-
-def place(directory: Directory, name: str = "a", size: int = 10, **more: object) -> Plan:
-    options = {"wanted": 1, "now": 0.0, "random": Random(1), "upload": f"upload of {name}", **more}
-    return directory.place("anna", name, size, **options)  # type: ignore[arg-type]
-
-
-def nodes(servers: object) -> list[str]:
-    return [s.node for s in servers]  # type: ignore[attr-defined]
-
+from .small import ANNA, RESERVATION_S, address, directory_of, file, nodes, place, server, tombstone
 
 # Servers come and go.
 
@@ -126,10 +93,32 @@ def test_a_report_without_a_number_always_counts() -> None:
     assert directory.servers()[0].stored_bytes == 10
 
 
+def test_a_report_about_one_version_says_nothing_of_another() -> None:
+    directory = directory_of(0)
+    directory.update(address(0), stored_bytes=20, report=1, stored=[file("a", 1), file("a", 2)])
+    directory.update(address(0), stored_bytes=10, report=3, removed=[file("a", 1)])
+    directory.update(address(0), stored_bytes=20, report=2, stored=[file("a", 1)])
+    assert [each.file.version for each in directory.versions(ANNA, "a")] == [2]
+    assert directory.servers()[0].files == 1
+
+
+def test_who_has_a_tombstone_has_nothing_under_it() -> None:
+    directory = directory_of(0, 0)
+    for number in (0, 1):
+        directory.update(address(number), stored_bytes=30, report=4, stored=[file("a", v) for v in (1, 2, 3)])
+    directory.update(address(0), stored_bytes=10, report=5, stored=[tombstone("a", 2)])
+    assert sorted(file.version for file in directory.files_of(address(0))) == [3]
+    assert sorted(file.version for file in directory.files_of(address(1))) == [1, 2, 3]
+    directory.update(address(0), stored_bytes=0, report=3, stored=[tombstone("a", 3)])
+    assert sorted(file.version for file in directory.files_of(address(0))) == [3]
+
+
 @given(st.data())
 def test_reports_that_come_in_any_order_and_twice_end_in_the_truth(data: st.DataObject) -> None:
     names = st.sampled_from("abc")
-    truth: dict[str, FileRecord] = {}
+    truth: dict[tuple[str, int], FileRecord] = {}
+    once: dict[tuple[str, int], FileRecord] = {}
+    deleted = dict.fromkeys("abc", 0)
     reports: list[Callable[[Directory], object]] = []
     registered = data.draw(st.integers(0, 5))
 
@@ -137,22 +126,35 @@ def test_reports_that_come_in_any_order_and_twice_end_in_the_truth(data: st.Data
         size = sum(f.size for f in truth.values())
         reports.append(lambda d: d.update(address(0), stored_bytes=size, report=number, stored=stored, removed=removed))
 
-    for number in range(1, 12):
+    for number in range(1, 14):
         name = data.draw(names)
-        if name in truth and data.draw(st.booleans()):
-            report(number, [], [truth.pop(name)])
+        here = sorted(key for key in truth if key[0] == name)
+        gone = sorted(key for key in once if key[0] == name and key not in truth and key[1] > deleted[name])
+        what = data.draw(st.sampled_from(["store", "store", "remove", "repair", "delete"]))
+        if what == "remove" and here:
+            report(number, [], [truth.pop(data.draw(st.sampled_from(here)))])
+        elif what == "repair" and gone:
+            key = data.draw(st.sampled_from(gone))
+            truth[key] = once[key]
+            report(number, [truth[key]], [])
+        elif what == "delete" and here:
+            deleted[name] = data.draw(st.sampled_from(here))[1]
+            removed = [truth.pop(key) for key in here if key[1] <= deleted[name]]
+            report(number, [tombstone(name, deleted[name])], removed)
         else:
-            truth[name] = file(name, version=number, size=number)
-            report(number, [truth[name]], [])
+            truth[name, number] = once[name, number] = file(name, version=number, size=number)
+            report(number, [truth[name, number]], [])
         if number == registered:
-            inventory = list(truth.values())
+            inventory = [*truth.values(), *(tombstone(each, up_to) for each, up_to in deleted.items() if up_to)]
             reports.extend(lambda d, page=page: d.add_files(address(0), [page]) for page in inventory)  # type: ignore[misc]
     directory = directory_of()
     directory.add(server(0), report=registered)
     for deliver in data.draw(st.permutations(reports)) + data.draw(st.lists(st.sampled_from(reports))):
         deliver(directory)
-    assert {loc.file.name: loc.file for loc in directory.files(None, None, 99)} == truth
-    assert directory.servers() == [server(0, sum(f.size for f in truth.values()), files=len(truth))]
+    assert {(f.name, f.version): f for f in directory.files_of(address(0))} == truth
+    newest = {name: max(version for each, version in truth if each == name) for name, _ in truth}
+    assert {loc.file.name: loc.file.version for loc in directory.files(None, None, 99)} == newest
+    assert directory.servers() == [server(0, sum(f.size for f in truth.values()), files=len(newest))]
 
 
 # Choosing.
@@ -257,13 +259,78 @@ def test_a_file_sent_again_replaces_its_copies_the_newest_first() -> None:
     assert nodes(place(directory, "a", wanted=1, upload="other", exclude={address(3)}).servers) == ["server2"]
 
 
-def test_an_old_copys_bytes_count_as_room_and_only_the_rest_is_reserved() -> None:
-    directory = directory_of(95, quota_bytes=100)
-    directory.add_files(address(0), [file("a", size=40)])
+def test_of_as_many_versions_as_stay_the_oldest_makes_way_and_only_the_rest_is_reserved() -> None:
+    directory = directory_of(95, quota_bytes=100, keep=2)
+    directory.add_files(address(0), [file("a", 1, size=40)])
+    with pytest.raises(NoServer, match="at most 5"):
+        place(directory, "a", 6)  # the other version stays
+    directory.add_files(address(0), [file("a", 2, size=20)])
     with pytest.raises(NoServer):
         place(directory, "a", 46)
     assert place(directory, "a", 45).servers[0].reserved_bytes == 5
     assert place(directory, "a", 30).servers[0].reserved_bytes == 0
+
+
+def test_an_upload_that_is_placed_again_keeps_its_version_unless_nobody_gave_it() -> None:
+    directory = directory_of(0)
+    first = place(directory, "a")
+    place(directory, "b")
+    assert place(directory, "a", version=first.version).version == first.version
+    assert place(directory, "a", version=99).version == 3
+
+
+def test_the_cluster_s_number_of_copies_is_wanted_where_nobody_said_another() -> None:
+    assert len(place(directory_of(0, 0, 0, 0, replicas=3), wanted=None).servers) == 3
+
+
+def test_a_name_that_would_hide_another_is_refused_and_nothing_reserved() -> None:
+    directory = directory_of(0)
+    directory.add_files(address(0), [file("a/b"), file("c")])
+    for name in ("a", "A/B", "c/d"):
+        with pytest.raises(NameCollision):
+            place(directory, name)
+    assert directory.servers()[0].reserved_bytes == 0
+    directory.update(address(0), stored_bytes=0, report=1, removed=[file("a/b")])
+    assert place(directory, "a").version == 2
+
+
+def test_a_suspected_server_is_chosen_only_if_no_other_can_be() -> None:
+    directory = directory_of(0, 10, 20, quota_bytes=100)
+    directory.suspect(address(0))
+    directory.suspect(address(9))
+    assert nodes(place(directory, wanted=3).servers) == ["server1", "server2", "server0"]
+    assert nodes(place(directory, "b", 85, wanted=2).servers) == ["server0"]
+    directory.trust(address(0))
+    assert nodes(place(directory, "c", 1, wanted=1).servers) == ["server1"]
+    directory.suspect(address(1))
+    directory.remove(address(1))
+    directory.add(server(1))
+    assert not directory.is_suspected(address(1))
+
+
+def test_a_suspected_server_s_earlier_version_does_not_draw_the_next_one_there() -> None:
+    directory = directory_of(0, 0)
+    directory.add_files(address(0), [file("a")])
+    directory.suspect(address(0))
+    assert nodes(place(directory, "a", wanted=2).servers) == ["server1", "server0"]
+
+
+def test_one_more_copy_is_reserved_where_nobody_excluded_is() -> None:
+    directory = directory_of(0, 5, 9)
+    decision = directory.place_copy(file("a"), upload="u", exclude={address(0)}, now=0.0, random=Random())
+    assert decision.server.node == "server1"
+    assert [s.reserved_bytes for s in directory.servers()] == [0, 10, 0]
+    with pytest.raises(NoServer):
+        directory.place_copy(file("a"), upload="v", exclude={address(n) for n in range(3)}, now=0.0, random=Random())
+
+
+def test_a_server_that_has_gone_is_promised_nothing() -> None:
+    directory = directory_of(0, 0)
+    directory.remove(address(1))
+    with pytest.raises(NoServer, match="not registered any more"):
+        directory.reserve("u", [address(0), address(1)], (ANNA, "a"), 10, 0.0)
+    assert directory.servers() == [server(0)]
+    assert not directory.reservations.is_open((ANNA, "a"))
 
 
 def test_versions_rise_whatever_happens_to_the_copies() -> None:
@@ -335,13 +402,60 @@ def test_locate_tells_the_newest_version_and_who_holds_exactly_it() -> None:
     directory = directory_of(0, 0, 0, 0)
     for number, version in ((3, 2), (0, 1), (1, 2)):
         directory.add_files(address(number), [file("a", version)])
-    location = directory.locate("anna", "a")
+    location = directory.locate(ANNA, "a")
     assert location.file == file("a", 2)
     assert nodes(location.servers) == ["server1", "server3"]
-    assert nodes(directory.holders_any("anna", "a")) == ["server0", "server1", "server3"]
+    assert nodes(directory.locate(ANNA, "a", 1).servers) == ["server0"]
+    with pytest.raises(NoSuchFile, match="this version of 'anna/a'"):
+        directory.locate(ANNA, "a", 3)
+    assert [(each.file.version, nodes(each.servers)) for each in directory.versions(ANNA, "a")] == [
+        (2, ["server1", "server3"]),
+        (1, ["server0"]),
+    ]
+    directory.suspect(address(1))
+    assert nodes(directory.locate(ANNA, "a").servers) == ["server3", "server1"]
     directory.remove(address(1))
     directory.remove(address(3))
-    assert directory.locate("anna", "a").file.version == 1
+    assert directory.locate(ANNA, "a").file.version == 1
+
+
+def test_only_the_versions_that_stay_are_listed() -> None:
+    directory = directory_of(0, keep=3)
+    directory.add_files(address(0), [file("a", version) for version in range(1, 6)])
+    assert [each.file.version for each in directory.versions(ANNA, "a")] == [5, 4, 3]
+
+
+def test_what_a_tombstone_covers_is_gone_wherever_a_copy_lies() -> None:
+    directory = directory_of(0, 0)
+    directory.add_files(address(0), [file("a", 1), file("a", 2), file("a", 3), file("b", 1)])
+    directory.add_files(address(1), [tombstone("a", 2), tombstone("b", 1)])
+    assert [each.file.version for each in directory.versions(ANNA, "a")] == [3]
+    for name, version in (("a", 2), ("b", 1), ("b", None)):
+        with pytest.raises(NoSuchFile):
+            directory.locate(ANNA, name, version)
+    with pytest.raises(NoSuchFile):
+        directory.versions(ANNA, "b")
+    assert [each.file.name for each in directory.files(None, None, 9)] == ["a"]
+
+
+def test_a_delete_is_above_all_copies_and_told_to_all_those_with_a_copy_first() -> None:
+    directory = directory_of(0, 0, 0)
+    directory.add(server(3, wire="document"))
+    directory.add_files(address(2), [file("a", 7)])
+    version, told = directory.delete(ANNA, "a")
+    assert version == 8
+    assert nodes(told) == ["server2", "server0", "server1"]
+    assert directory.next_version() == 9
+    assert directory.locate(ANNA, "a").file.version == 7  # until a server reports the tombstone
+    with pytest.raises(NoSuchFile):
+        directory.delete(ANNA, "b")
+
+
+def test_a_delete_that_keeps_some_is_just_below_them() -> None:
+    directory = directory_of(0, 0)
+    directory.add_files(address(0), [file("a", version) for version in (2, 4, 6)])
+    directory.add_files(address(1), [file("a", 9)])
+    assert [directory.delete(ANNA, "a", keep)[0] for keep in (1, 2, 3, 4, 5)] == [6, 4, 2, 0, 0]
 
 
 def test_of_copies_that_differ_under_one_version_the_most_count() -> None:
@@ -356,7 +470,6 @@ def test_a_file_that_nobody_holds_is_an_error_with_its_name() -> None:
     place(directory, "a")
     with pytest.raises(NoSuchFile, match="'anna/a'"):
         directory.locate("anna", "a")
-    assert directory.holders_any("anna", "a") == []
 
 
 @given(
@@ -382,10 +495,38 @@ def test_pages_together_are_the_whole_listing_in_order(
     assert directory.total_files == len(expected)
 
 
+def test_a_choice_among_100_000_servers_compares_a_few_dozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = directory_of()
+    for number in range(100_000):
+        directory.add(server(number, number * 7919 % 100_003, quota_bytes=200_000))
+    place(directory)  # the first of its wire has the servers of that wire put in order
+    moves, below = 0, 0
+    settle, under = Ranking._move, Ranking.below
+
+    def count_move(self: Ranking, source: int, target: int) -> int:
+        nonlocal moves
+        moves += 1
+        return settle(self, source, target)
+
+    def count_below(self: Ranking, limit: tuple[int, int, str, tuple[str, int]]) -> list[tuple[str, int]]:
+        nonlocal below
+        found = under(self, limit)
+        below += len(found)
+        return found
+
+    monkeypatch.setattr(Ranking, "_move", count_move)
+    monkeypatch.setattr(Ranking, "below", count_below)
+    for number in range(100):
+        place(directory, f"{number}", 1000, wanted=2)
+    assert moves < 100 * 2 * 4 * 17  # two servers, two heaps of two pools, each as high as log2(100,000)
+    assert below == 0
+
+
 # All of it, in any order, against plain dictionaries.
 
 SERVERS = st.integers(0, 4)
 NAMES = st.sampled_from("ab")
+KEEP = 2
 
 
 class DirectoryModel(RuleBasedStateMachine):
@@ -393,12 +534,13 @@ class DirectoryModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = directory_of()
+        self.directory = directory_of(keep=KEEP)
         self.random = Random(3)
         self.now = 0.0
-        self.uploads = 0
         self.records: dict[int, tuple[int, int | None]] = {}  # stored, quota
-        self.files: dict[tuple[int, str], FileRecord] = {}
+        self.suspected: set[int] = set()
+        self.files: dict[int, dict[str, dict[int, FileRecord]]] = {}
+        self.buried = dict.fromkeys("ab", 0)
         self.promised: dict[tuple[str, int], tuple[float, int]] = {}  # until when, bytes
         self.version = 0
 
@@ -409,48 +551,90 @@ class DirectoryModel(RuleBasedStateMachine):
         stored, quota = self.records[number]
         return quota is None or stored + self.reserved(number) + size <= quota
 
+    def held(self, number: int, name: str) -> dict[int, FileRecord]:
+        return self.files[number].get(name, {})
+
+    def makes_way(self, number: int, name: str) -> int:
+        held = self.held(number, name)
+        return held[min(held)].size if len(held) >= KEEP else 0
+
+    def rank(self, number: int) -> tuple[int, int, int]:
+        files = sum(bool(versions) for versions in self.files[number].values())
+        return self.records[number][0] + self.reserved(number), files, number
+
     def forget(self, number: int) -> None:
-        self.files = {key: f for key, f in self.files.items() if key[0] != number}
+        self.files.pop(number, None)
+        self.suspected.discard(number)
         self.promised = {key: p for key, p in self.promised.items() if key[1] != number}
 
     @rule(number=SERVERS, stored=st.integers(0, 50), quota=st.one_of(st.none(), st.integers(0, 100)))
     def register(self, number: int, stored: int, quota: int | None) -> None:
         self.directory.add(server(number, stored, quota_bytes=quota))
         self.forget(number)
-        self.records[number] = stored, quota
+        self.records[number], self.files[number] = (stored, quota), {}
 
-    @rule(number=SERVERS)
-    def leave(self, number: int) -> None:
-        assert self.directory.remove(address(number)) == (number in self.records)
+    @rule(number=SERVERS, heard=st.booleans())
+    def leave(self, number: int, heard: bool) -> None:
+        assert self.directory.remove(address(number), heard=self.now if heard else None) == (number in self.records)
         self.forget(number)
         self.records.pop(number, None)
 
-    @rule(number=SERVERS, name=NAMES, stored=st.integers(0, 50), upload=st.integers(0, 9), version=st.integers(1, 4))
-    def store(self, number: int, name: str, stored: int, upload: int, version: int) -> None:
-        record = file(name, version)
+    @rule(number=SERVERS)
+    def suspect(self, number: int) -> None:
+        self.directory.suspect(address(number))
+        self.suspected |= {number} & self.records.keys()
+
+    @rule(number=SERVERS)
+    def trust(self, number: int) -> None:
+        self.directory.trust(address(number))
+        self.suspected.discard(number)
+
+    @rule(
+        number=SERVERS,
+        name=NAMES,
+        stored=st.integers(0, 50),
+        upload=st.integers(0, 9),
+        version=st.integers(1, 6),
+        size=st.integers(0, 20),
+    )
+    def store(self, number: int, name: str, stored: int, upload: int, version: int, size: int) -> None:
+        record = file(name, version, size)
         said = self.directory.update(address(number), stored_bytes=stored, stored=[record], upload=str(upload))
         assert said == (number in self.records)
         if said:
-            self.files[number, name] = record
+            self.files[number].setdefault(name, {})[version] = record
             self.version = max(version, self.version)
             self.records[number] = stored, self.records[number][1]
             self.promised.pop((str(upload), number), None)
 
-    @rule(number=SERVERS, name=NAMES)
-    def delete(self, number: int, name: str) -> None:
+    @rule(number=SERVERS, name=NAMES, version=st.integers(1, 6))
+    def remove(self, number: int, name: str, version: int) -> None:
         if number in self.records:
-            gone = self.files.pop((number, name), None)
+            self.files[number].get(name, {}).pop(version, None)
+            stored = self.records[number][0]
+            self.directory.update(address(number), stored_bytes=stored, removed=[file(name, version)])
+            self.version = max(self.version, version)
+
+    @rule(number=SERVERS, name=NAMES, version=st.integers(1, 6))
+    def bury(self, number: int, name: str, version: int) -> None:
+        if number in self.records:
+            kept = {v: f for v, f in self.held(number, name).items() if v > version}
+            self.files[number][name] = kept
+            self.buried[name] = max(version, self.buried[name])
             self.directory.update(
-                address(number), stored_bytes=self.records[number][0], removed=[gone or file(name, 1)]
+                address(number), stored_bytes=self.records[number][0], stored=[tombstone(name, version)]
             )
-            self.version = max(self.version, gone.version if gone else 1)
+            self.version = max(self.version, version)
 
     @rule(name=NAMES, size=st.integers(0, 60), wanted=st.integers(1, 3), upload=st.integers(0, 9), out=st.sets(SERVERS))
     def put(self, name: str, size: int, wanted: int, upload: int, out: set[int]) -> None:
         self.end(upload)
-        holders = {n: f for (n, held), f in self.files.items() if held == name}
-        fitting = [n for n in self.records if n not in out and self.has_room(n, size)]
-        again = [n for n, f in holders.items() if n not in out and self.has_room(n, size - f.size)]
+        fitting = {n for n in self.records if n not in out and self.has_room(n, size)}
+        again = [
+            n
+            for n in self.records
+            if self.held(n, name) and n not in out | self.suspected and self.has_room(n, size - self.makes_way(n, name))
+        ]
         try:
             plan = place(
                 self.directory,
@@ -466,20 +650,14 @@ class DirectoryModel(RuleBasedStateMachine):
             assert not again
             return
         numbers = [s.address[1] - 1000 for s in plan.servers]
-        assert len(set(numbers)) == len(numbers) == min(wanted, len({*fitting, *again}))
-        kept, new = numbers[: len(numbers) - len(plan.decisions)], numbers[len(numbers) - len(plan.decisions) :]
-        assert len(kept) == min(wanted, len(again))
-        assert [holders[n].version for n in kept] == sorted((holders[n].version for n in again), reverse=True)[:wanted]
-        free = sorted(
-            set(fitting) - set(kept),
-            key=lambda n: (self.records[n][0] + self.reserved(n), sum(k[0] == n for k in self.files), n),
-        )
-        assert new == free[: len(new)]
+        kept = sorted(again, key=lambda n: (-max(self.held(n, name)), self.rank(n)))[:wanted]
+        new = sorted(fitting - set(kept), key=lambda n: (n in self.suspected, self.rank(n)))[: wanted - len(kept)]
+        assert numbers == kept + new
+        assert [d.server.address for d in plan.decisions] == [address(n) for n in new]
         self.version += 1
         assert plan.version == self.version
         for n in numbers:
-            extra = max(0, size - (holders[n].size if n in holders else 0))
-            self.promised[str(upload), n] = self.now + RESERVATION_S, extra
+            self.promised[str(upload), n] = self.now + RESERVATION_S, max(0, size - self.makes_way(n, name))
 
     @rule(upload=st.integers(0, 9))
     def end(self, upload: int) -> None:
@@ -496,29 +674,34 @@ class DirectoryModel(RuleBasedStateMachine):
     @invariant()
     def says_what_the_dictionaries_say(self) -> None:
         assert self.directory.servers() == [
-            server(
-                n,
-                stored,
-                quota_bytes=quota,
-                reserved_bytes=self.reserved(n),
-                files=sum(key[0] == n for key in self.files),
-            )
+            server(n, stored, quota_bytes=quota, reserved_bytes=self.reserved(n), files=self.rank(n)[1])
             for n, (stored, quota) in sorted(self.records.items())
         ]
-        newest = {name: max((f.version for (_, n), f in self.files.items() if n == name), default=0) for name in "ab"}
-        assert [
-            (loc.file.name, loc.file.version, nodes(loc.servers)) for loc in self.directory.files(None, None, 9)
-        ] == [
-            (name, v, [f"server{n}" for (n, x), f in sorted(self.files.items()) if x == name and f.version == v])
-            for name, v in newest.items()
-            if v
-        ]
+        expected: dict[str, list[tuple[int, list[str]]]] = {}
+        for name in "ab":
+            versions = {v for n in self.records for v in self.held(n, name) if v > self.buried[name]}
+            for version in sorted(versions, reverse=True)[:KEEP]:
+                contents = [self.held(n, name)[version].size for n in self.records if version in self.held(n, name)]
+                most = max(contents, key=lambda size: (contents.count(size), size))
+                holders = [
+                    n for n in self.records if (f := self.held(n, name).get(version)) is not None and f.size == most
+                ]
+                holders.sort(key=lambda n: (n in self.suspected, n))
+                expected.setdefault(name, []).append((version, [f"server{n}" for n in holders]))
+        listed = self.directory.files(None, None, 9)
+        assert [(loc.file.name, loc.file.version) for loc in listed] == [(n, v[0][0]) for n, v in expected.items()]
+        for name, versions_of in expected.items():
+            found = self.directory.versions(ANNA, name)
+            assert [(loc.file.version, nodes(loc.servers)) for loc in found] == versions_of
+        assert self.directory.total_files == len(
+            {name for files in self.files.values() for name, held in files.items() if held}
+        )
 
     def teardown(self) -> None:
         self.directory.expire(self.now + RESERVATION_S)
         assert [s.reserved_bytes for s in self.directory.servers()] == [0] * len(self.records)
-        assert not self.directory._uploads
-        assert not self.directory._expiring
+        for kept in vars(self.directory.reservations).values():
+            assert kept == RESERVATION_S or not kept
 
 
 TestDirectoryModel = DirectoryModel.TestCase
