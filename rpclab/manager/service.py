@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..config import Address, Limits, address_text, is_loopback
+from ..config import Address, Limits, is_loopback
 from ..errors import ClusterError, NotAllowed, UsageError
 from ..names import check_client, check_name
-from ..records import Deletion, FileRecord, Location, Placement, ServerRecord, file_key, pages
+from ..records import Deletion, Location, Placement, ServerRecord, file_key, pages
 from ..rpc import document
 from ..rpc.channel import Channel
 from ..rpc.handshake import Identity
@@ -24,16 +24,11 @@ from ..trace import Tracer
 from ..world.base import World
 from ..world.repeating import Repeating
 from .directory import Decision, Directory
-from .membership import Change, Membership
+from .enrolment import Enrolment
 from .repair import Repair
 from .settings import Settings
 
 __all__ = ["Manager"]
-
-
-_PATIENCE_S = 5.0  # half of what a caller waits
-_LOOK_S = 0.02
-_EPOCH_BITS = 32  # versions in one life of the manager: four billion, and two million lives fit a JSON number
 
 
 class Manager:
@@ -67,14 +62,14 @@ class Manager:
             keep=self.settings.keep,
             dead_s=self.settings.dead_s,
         )
-        self._lock = world.tasks.lock()  # guards the directory and what follows
-        self._inventories: dict[Address, tuple[Call, list[FileRecord]]] = {}  # told, and not yet registered
-        self._members = Membership(self.settings, world.clock.now())
+        self._lock = world.tasks.lock()  # guards the directory
         self._watching = Repeating(world, self._watch, self.settings.heartbeat_s / 2, f"{identity.node}-watch")
         self._repair = Repair(
             world, identity, self.directory, self._lock, self.settings, self._tracer, limits, say, self._trace_placed
         )
-        self._epoch = 0  # unknown until the first server has told what it knows
+        self._enrolment = Enrolment(
+            world, self.directory, self._lock, self.settings, self._tracer, say, self._repair.gone
+        )
         self.registry = Registry()
         self._register()
         self._show = show_messages
@@ -105,15 +100,15 @@ class Manager:
             self.registry.register_method(function, _wire_name(function), reads=True)
         self.registry.register_method(self.balance)
         for function in (
-            self.add_server,
-            self.add_files,
-            self.remove_server,
+            self._enrolment.join_epoch,
+            self._enrolment.add_files,
+            self._enrolment.add_server,
+            self._enrolment.remove_server,
+            self._enrolment.update_server,
+            self._enrolment.heartbeat,
             self.get_server,
-            self.update_server,
             self.place_file,
             self.release_upload,
-            self.heartbeat,
-            self.join_epoch,
             self.prepare_delete,
         ):
             self.registry.register_method(function, _wire_name(function), with_call=True)
@@ -151,76 +146,7 @@ class Manager:
             self._trace_placed([decision], [decision.server], file="", size=0)
         return decision.server.address
 
-    def add_server(
-        self,
-        call: Call,
-        address: Address,
-        capacity: int,
-        node: str = "",
-        quota_bytes: int | None = None,
-        report: int = 0,
-    ) -> bool:
-        """Enter a server; `capacity` is the bytes that it stores. It stays as long as this connection is open.
-
-        From this moment the manager knows all of the files that `addFiles` has told over this connection.
-        """
-        _servers_only(call, "addServer")
-        record = ServerRecord(
-            node or address_text(address), address, capacity, quota_bytes=quota_bytes, wire=call.peer.wire
-        )
-        with self._lock:
-            self.directory.add(record, report=report)
-            self.directory.add_files(address, self._told(call, address))
-            self._inventories.pop(address, None)
-            number = self._members.register(
-                address,
-                record.node,
-                id(call),
-                self._world.clock.now(),
-                watched=call.connection is not None,
-                end=lambda: _end(call),
-            )
-            self._tracer.event(
-                "registered", peer=record.node, detail={"stored_bytes": capacity, "address": list(address)}
-            )
-        call.at_end.append(lambda: self._gone(address, number, record.node, "its connection ended"))
-        self._say(f"{record.node} at {address_text(address)} is here, with {capacity:,} bytes stored")
-        return True
-
-    def remove_server(self, call: Call, address: Address) -> bool:
-        """Take a server out; it may come back with `addServer`."""
-        _servers_only(call, "removeServer")
-        with self._lock:
-            number = self._members.number(address)
-        return number is not None and self._gone(address, number, address_text(address), "it said that it leaves")
-
-    def update_server(
-        self,
-        call: Call,
-        address: Address,
-        capacity: int,
-        report: int | None = None,
-        stored: list[FileRecord] | None = None,
-        removed: list[FileRecord] | None = None,
-        upload: str | None = None,
-    ) -> bool:
-        """A server tells the bytes that it stores now, and what was stored or removed; `upload` has ended there."""
-        _servers_only(call, "updateServer")
-        with self._lock:
-            news = self.directory.update(
-                address, stored_bytes=capacity, report=report, stored=stored or [], removed=removed or [], upload=upload
-            )
-            detail = {"stored_bytes": capacity, "report": report, "news": news}
-            self._tracer.event("reported", peer=call.peer.node, detail=detail)
-            return address in self.directory
-
     # ---- remote methods: the project's
-
-    def heartbeat(self, call: Call, address: Address) -> bool:
-        """A sign of life of a server, over the connection that it has registered with."""
-        with self._lock:
-            self._members.heard(address, id(call), self._world.clock.now())
-        return True
 
     def get_settings(self) -> dict[str, Any]:
         """How this cluster keeps files."""
@@ -237,14 +163,6 @@ class Manager:
             "scrub_bytes_s": settings.scrub_bytes_s,
             "scrub_round_s": settings.scrub_round_s,
         }
-
-    def add_files(self, call: Call, address: Address, files: list[FileRecord]) -> bool:
-        """One page of a server's inventory: it counts once the same connection calls `addServer`, so that no server is
-        ever here with half of its files."""
-        _servers_only(call, "addFiles")
-        with self._lock:
-            self._inventories[address] = (call, [*self._told(call, address), *files])
-        return True
 
     def place_file(
         self,
@@ -292,13 +210,13 @@ class Manager:
 
     def find_file(self, client: str, name: str, version: int | None = None) -> Location:
         """The newest version of a file, or the given one, and the servers that hold it."""
-        self._wait_for_servers()
+        self._enrolment.wait_until_known()
         with self._lock:
             return self.directory.locate(client, name, version)
 
     def list_versions(self, client: str, name: str) -> list[Location]:
         """Every version of a file that is kept, the newest first."""
-        self._wait_for_servers()
+        self._enrolment.wait_until_known()
         with self._lock:
             found = self.directory.versions(client, name)
         return next(pages(found), [])
@@ -309,7 +227,7 @@ class Manager:
         _own_files_only(call, client)
         if keep < 0:
             raise UsageError(f"keep={keep}: the number of versions that stay, 0 or more")
-        self._wait_for_servers()
+        self._enrolment.wait_until_known()
         with self._lock:
             version, servers = self.directory.delete(client, check_name(name), keep)
         return Deletion(version, next(pages(servers), []))
@@ -317,9 +235,8 @@ class Manager:
     def get_upkeep(self) -> dict[str, Any]:
         """What is done about copies: repairs that wait, run and are done, whether copies are moved for balance, who is
         suspected, and whether the manager still waits for its servers (safe mode)."""
-        with self._lock:
-            safe, suspected = self._members.safe_mode, self._members.suspected
-        return {"safe_mode": safe, "suspected": suspected, **self._repair.progress()}
+        known = {"safe_mode": self._enrolment.safe_mode, "suspected": self._enrolment.suspected}
+        return {**known, **self._repair.progress()}
 
     def balance(self, ratio: float = 1.2) -> bool:
         """Begin to move copies from the fullest server to the emptiest, until the one stores no more than `ratio` times the
@@ -328,11 +245,10 @@ class Manager:
             raise UsageError(
                 f"ratio={ratio}: the fullest server cannot hold less than the emptiest; give 1 or more, as 1.2"
             )
-        with self._lock:
-            if self._members.safe_mode:
-                raise ClusterError(
-                    "the manager has just started and does not know all its servers yet: try again in a while"
-                )
+        if self._enrolment.safe_mode:
+            raise ClusterError(
+                "the manager has just started and does not know all its servers yet: try again in a while"
+            )
         return self._repair.balance(ratio)
 
     def next_version(self) -> int:
@@ -340,24 +256,9 @@ class Manager:
         with self._lock:
             return self.directory.next_version()
 
-    def join_epoch(self, call: Call, epoch: int) -> int:
-        """A server tells the highest epoch that it was ever told, and is told this manager's, which it keeps.
-
-        An epoch is one life of the manager. Versions of a later epoch are higher than all of an earlier one, also those of
-        files that the manager does not know of because their servers are away.
-        """
-        _servers_only(call, "joinEpoch")
-        call.at_end.append(lambda: self._stop_joining(call))
-        with self._lock:
-            self._members.join(id(call), epoch)
-            if epoch > self._epoch or not self._epoch:
-                self._epoch = epoch + 1
-                self.directory.raise_versions(self._epoch << _EPOCH_BITS)
-            return self._epoch
-
     def list_files(self, client: str | None = None, after: tuple[str, str] | None = None) -> list[Location]:
         """A page of the stored files in order; the next page comes `after` the last (client, name) of this one."""
-        self._wait_for_servers()
+        self._enrolment.wait_until_known()
         with self._lock:
             found = self.directory.files(client, after, Limits().page)
         return next(pages(found), [])
@@ -370,66 +271,10 @@ class Manager:
 
     # ---- inside
 
-    def _wait_for_servers(self) -> None:
-        """A manager that has just started would take an old version for the newest: it waits until its servers had time to
-        tell. Errors: ClusterError, when one takes too long."""
-        clock = self._world.clock
-        until = clock.now() + _PATIENCE_S
-        while True:
-            with self._lock:
-                knows = self._members.knows_newest(clock.now())
-            if knows:
-                return
-            if clock.now() > until:
-                raise ClusterError("the manager has just started, and a server is still telling what it has: try again")
-            clock.sleep(_LOOK_S)
-
-    def _told(self, call: Call, address: Address) -> list[FileRecord]:
-        """What `addFiles` has told over this connection and `addServer` has not yet made count."""
-        teller, files = self._inventories.get(address, (call, []))
-        return files if teller is call else []
-
-    def _stop_joining(self, call: Call) -> None:
-        with self._lock:
-            self._members.give_up(id(call))
-
-    def _gone(self, address: Address, number: int, node: str, reason: str) -> bool:
-        with self._lock:
-            heard = self._members.forget(address, number)
-            if heard is None:
-                return False  # it has registered anew since, over another connection
-            self.directory.remove(address, heard=heard)
-            self._tracer.event("gone", peer=node, detail={"address": list(address), "reason": reason})
-        self._repair.gone(address)
-        self._say(f"{node} at {address_text(address)} is gone: {reason}")
-        return True
-
     def _watch(self) -> None:
-        """Look who is silent, and whether the manager knows enough to repair; then do so."""
-        with self._lock:
-            now = self._world.clock.now()
-            changes = self._members.look(now)
-            reason = self._members.leaves_safe_mode(now)
-            safe = self._members.safe_mode
-        for change in changes:
-            self._changed(change)
-        if reason:
-            self._tracer.event("safe-mode", detail={"on": False, "reason": reason})
-        if not safe and self.settings.repair:
+        """Look who is silent, then see to copies, if enough is known."""
+        if self._enrolment.watch() and self.settings.repair:
             self._repair.look()
-
-    def _changed(self, change: Change) -> None:
-        silent = f"silent for {change.silent_s:.1f} s"
-        if change.what == "dead":
-            if self._gone(change.address, change.number, change.node, silent):
-                change.end()
-            return
-        with self._lock:
-            if self._members.number(change.address) != change.number:
-                return
-            (self.directory.suspect if change.what == "suspected" else self.directory.trust)(change.address)
-            self._tracer.event(change.what, peer=change.node, detail={"silent_s": round(change.silent_s, 3)})
-        self._say(f"{change.node} is {'suspected: ' + silent if change.what == 'suspected' else 'heard again'}")
 
     def _trace_placed(
         self,
@@ -477,20 +322,9 @@ def _wire_name(function: Callable[..., Any]) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _end(call: Call) -> None:
-    """End a caller's connection, however little it listens."""
-    if call.connection is not None:
-        call.connection.channel.stream.shutdown()
-
-
 def _own_files_only(call: Call, client: str) -> None:
     if call.peer.role == "client" and client != call.peer.node:
         raise NotAllowed(f"{call.peer.node} may change its own files, not those of {client}")
-
-
-def _servers_only(call: Call, method: str) -> None:
-    if call.peer.role != "server" and call.peer.wire != "document":
-        raise NotAllowed(f"{method} is for servers; {call.peer.node} is a {call.peer.role}")
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
