@@ -266,7 +266,9 @@ class Run:
             key = event.peer, event.call
             if event.kind == "deleted":
                 found.append((event, {peer for (peer, _), count in calls.items() if count > 0}))
-            elif event.kind == "receive" and event.message == "request" and event.method == "deleteFile":
+            elif event.method != "deleteFile":
+                continue  # a call's number is its connection's own: others have it too
+            elif event.kind == "receive" and event.message == "request":
                 calls[key] += 1
             elif event.kind == "send" and event.message in ("reply", "error") and calls[key] > 0:
                 calls[key] -= 1

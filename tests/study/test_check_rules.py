@@ -277,6 +277,7 @@ def test_the_manager_may_have_versions_removed_that_are_beyond_those_kept(tmp_pa
         run.version(server, 1).unlink()
         call = {"peer": "manager", "method": "deleteFile", "call": 3, "message": "request"}
         run.add(server, "receive", run.add("manager", "send", **{**call, "peer": server}), **call)
+        run.add(server, "send", peer="manager", method="verifyFile", call=3, message="reply")  # over another connection
         run.change(server, "deleted", 1, 0, removed=[1])
     run.is_valid()
 
