@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -91,6 +92,37 @@ def test_when_a_primary_dies_in_the_middle_the_backup_is_finished_on_other_serve
         assert all(found[server] == path.read_bytes() for server in receipt.servers)
     cluster.restart(killed[0])
     assert incoming(cluster) == []
+
+
+@pytest.mark.parametrize("and_then", ["there is no other server", "the file has changed"])
+def test_a_backup_whose_primary_died_before_it_answered_is_not_said_to_be_undone(
+    start_cluster: Callable[..., LocalCluster], make_file: Callable, eventually: Callable, and_then: str
+) -> None:
+    alone = and_then == "there is no other server"
+    cluster = start_cluster(servers=1 if alone else 3, replicas=1)
+    tasks: list[threading.Thread] = []
+
+    def kill_it_once_it_has_everything() -> None:
+        eventually(lambda: cluster.history.of("sent"), what="all is sent")
+        if not alone:
+            path.write_bytes(b"changed")
+        cluster.kill(primary)
+
+    def at_the_end(done: int, total: int) -> None:
+        nonlocal primary
+        if not tasks:
+            primary = placed(cluster)[0]
+            cluster.pause(primary)
+            tasks.append(threading.Thread(target=kill_it_once_it_has_everything))
+            tasks[0].start()
+
+    path, primary = make_file("a", 1000), ""
+    with cluster.connect("ann") as session:
+        with pytest.raises(RpclabError) as caught:
+            session.backup(path, progress=at_the_end)
+        tasks[0].join()
+    assert isinstance(caught.value, ConnectionLost) and not caught.value.definite
+    assert primary in caught.value.message
 
 
 def test_a_second_server_that_dies_in_a_pipeline_is_made_up_for(
