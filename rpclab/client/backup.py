@@ -228,7 +228,10 @@ class _Sending:
         return any(each.may_be_stored for each in self._tries)
 
     def _reasons(self) -> str:
-        return "; ".join(f"{each.server.node}: {each.error.message}" for each in self._tries)
+        return "; ".join(
+            f"{each.server.node}{' may have stored it' if each.may_be_stored else ''}: {each.error.message}"
+            for each in self._tries
+        )
 
 
 class _Failed(Exception):
