@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..config import Address, Limits
-from ..errors import NoServer, RpclabError
+from ..errors import (
+    CommunicationError,
+    DiskFull,
+    FolderNotUsable,
+    HandshakeError,
+    NoServer,
+    QuotaExceeded,
+    RpclabError,
+    SyncFailed,
+)
 from ..records import FileRecord, ServerRecord, file_key
 from ..rpc.connection import Connection
 from ..rpc.handshake import Identity
@@ -26,6 +35,9 @@ from .settings import Settings
 from .upkeep import Bury, Copy, Trim, Work
 
 __all__ = ["Repair"]
+
+_NOT_TAKEN = (CommunicationError, HandshakeError, DiskFull, FolderNotUsable, QuotaExceeded, SyncFailed)
+"""What a source tells of a target that would not take another copy either."""
 
 _SLOWEST_DISK = 10_000_000  # bytes a second that any disk reads
 
@@ -135,7 +147,7 @@ class Repair:
         upload = self._world.nonce(16).hex()
         try:
             if isinstance(work, Copy):
-                self._copy(work.file, work.sources, work.holders, upload)
+                self._copy(work.file, work.sources, work.excluded, upload)
             elif isinstance(work, Trim):
                 self._trim(work.file, work.keepers, work.extra, "excess")
                 self._count(trimmed=1)
@@ -166,12 +178,12 @@ class Repair:
         )
         self._say(f"upkeep failed, and will be tried again: {self._problem}")
 
-    def _copy(self, file: FileRecord, sources: list[ServerRecord], holders: frozenset[Any], upload: str) -> None:
+    def _copy(self, file: FileRecord, sources: list[ServerRecord], excluded: frozenset[Any], upload: str) -> None:
         with self._lock:
             decision = self._directory.place_copy(
                 file,
                 upload=upload,
-                exclude=holders,
+                exclude=excluded,
                 now=self._world.clock.now(),
                 random=self._world.random,
             )
@@ -212,6 +224,9 @@ class Repair:
                         deadline_s=deadline_s,
                     )
             except RpclabError as error:
+                if isinstance(error, _NOT_TAKEN) and error.node is not None:
+                    with self._lock:
+                        self._directory.upkeep.refused(target.address, self._world.clock.now())
                 if place == len(sources) or not self._is_here(target):
                     raise
                 self._say(f"{source.node} could not copy {key} to {target.node}, trying another: {error}")

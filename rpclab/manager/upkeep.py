@@ -25,6 +25,7 @@ __all__ = ["Bury", "Copy", "Trim", "Upkeep", "Work"]
 
 SETTLE_S = 1.0  # a change is looked at after so long: most are the first half of something
 RETRY_S = 5.0  # until what failed is tried again
+SPARE_S = 30.0  # a server that took no copy is not tried with every other file at once
 JUDGED = 2000  # doubts settled in one look: some 20 ms, in which nobody else is answered
 
 _COPIES = 1000  # what is rarer comes first; of equals, what misses more
@@ -33,11 +34,12 @@ _LAST = 1_000_000_000  # removing something is less urgent than any copy
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One more copy of a version is needed: a source sends it to a server that is none of the `holders`."""
+    """One more copy of a version is needed: a source sends it to a server that is none of the `excluded`, which hold one or
+    took none."""
 
     file: FileRecord
     sources: list[ServerRecord]
-    holders: frozenset[Address]
+    excluded: frozenset[Address]
 
     @property
     def key(self) -> str:
@@ -97,6 +99,7 @@ class Upkeep:
         self._failed: dict[FileKey, dict[int, float]] = {}  # until when a version is not tried again
         self._stuck: dict[FileKey, None] = {}  # nothing can be done before a server comes or has room
         self._absent: dict[Address, _Absent] = {}
+        self._spared: dict[Address, float] = {}  # until when they are sent no copies
         self._number = 0
 
     # ---- doubts
@@ -115,10 +118,15 @@ class Upkeep:
 
     def came(self, address: Address) -> None:
         """A server is here (again)."""
+        self._spared.pop(address, None)
         absent = self._absent.pop(address, None)
         for key, _ in absent.versions if absent else ():
             self.doubt(key)
         self.unstick()
+
+    def refused(self, address: Address, now: float) -> None:
+        """A server did not take a copy, and would hardly take the next one: it is spared for a while."""
+        self._spared[address] = now + SPARE_S
 
     def unstick(self) -> None:
         """There is more room than there was."""
@@ -181,6 +189,9 @@ class Upkeep:
         self._directory.expire(now)
         for address in [address for address, absent in self._absent.items() if absent.until <= now]:
             del self._absent[address]
+        for address in [address for address, until in self._spared.items() if until <= now]:
+            del self._spared[address]
+            self.unstick()
         for key in self._fresh:
             self._put_off(key, now + SETTLE_S)
         self._fresh.clear()
@@ -231,12 +242,12 @@ class Upkeep:
             if len(servers) + len(absent) >= wanted:
                 self._put_off(key, min(absent))
                 return None
-            everywhere = frozenset(directory.catalogue.lying(key)[version])
-            if not directory.has_room(file.size, everywhere):
+            not_there = frozenset(directory.catalogue.lying(key)[version]) | self._spared.keys()
+            if not directory.has_room(file.size, not_there):
                 self._stuck[key] = None
                 return None
             urgency = len(servers) * _COPIES - min(wanted - len(servers), _COPIES - 1)
-            return urgency, Copy(file, servers, everywhere)
+            return urgency, Copy(file, servers, not_there)
         if len(servers) > wanted:
             if absent or any(directory.is_suspected(server.address) for server in servers):
                 self._put_off(key, now + RETRY_S)

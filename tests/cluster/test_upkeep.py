@@ -231,6 +231,26 @@ def test_a_file_in_a_folder_that_was_a_file_is_overwritten_while_an_old_copy_of_
         client.backup(make_file("x"), "a/b")
 
 
+def test_a_server_that_can_store_nothing_is_not_tried_with_one_file_after_the_other(
+    start_cluster: Callable[..., LocalCluster], make_file: Callable, eventually: Callable
+) -> None:
+    cluster = start_cluster(**QUICK)
+    with cluster.connect("ann") as client:
+        cluster.kill("server3")
+        for number in range(40):
+            client.backup(make_file("a", 100), f"{number}")
+        cluster.restart("server3")
+        incoming = cluster.data / "servers" / "server3" / "Incoming"
+        incoming.rmdir()
+        incoming.write_text("no folder")
+        cluster.kill("server1")
+        eventually(lambda: cluster.upkeep()["stuck"] == 40, what="all are stuck")
+        assert 0 < cluster.upkeep()["failed"] <= 8  # 4 at a time
+        incoming.unlink()
+        cluster.restart("server3")
+        eventually(lambda: cluster.upkeep()["copied"] == 40, what="all are copied")
+
+
 def test_a_cluster_that_is_not_to_repair_leaves_every_copy_where_it_is(
     start_cluster: Callable[..., LocalCluster], make_file: Callable, eventually: Callable
 ) -> None:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from rpclab.manager.directory import Directory
-from rpclab.manager.upkeep import JUDGED, RETRY_S, SETTLE_S, Bury, Copy, Trim, Upkeep, Work
+from rpclab.manager.upkeep import JUDGED, RETRY_S, SETTLE_S, SPARE_S, Bury, Copy, Trim, Upkeep, Work
 from rpclab.records import FileRecord
 
 from .small import ANNA, RESERVATION_S, address, directory_of, file, nodes, place, server, tombstone
@@ -61,7 +61,28 @@ def test_a_version_with_fewer_copies_than_wanted_is_copied_to_a_server_that_hold
     assert isinstance(work, Copy)
     assert (work.file, work.key) == (file("a"), "anna/a")
     assert nodes(work.sources) == ["server1", "server0"]  # whom we trust is asked first
-    assert work.holders == {address(0), address(1)}
+    assert work.excluded == {address(0), address(1)}
+
+
+def test_a_server_that_took_no_copy_is_spared_for_a_while_whatever_the_file() -> None:
+    directory = directory_of(0, 0, 0)
+    hold(directory, file("a"), 0)
+    hold(directory, file("b"), 0)
+    directory.upkeep.refused(address(1), 0.0)
+    assert [work.excluded for work in todo(directory, 0.0)] == [{address(0), address(1)}] * 2  # type: ignore[union-attr]
+    hold(directory, file("c"), 0)
+    directory.upkeep.refused(address(2), 1.0)
+    assert todo(directory, 2.0) == [] and directory.upkeep.stuck == 1
+    assert [work.key for work in todo(directory, SPARE_S + 1)] == ["anna/c"]
+
+
+def test_a_server_that_comes_anew_is_spared_no_more() -> None:
+    directory = directory_of(0, 0)
+    hold(directory, file("a"), 0)
+    directory.upkeep.refused(address(1), 0.0)
+    assert todo(directory, 0.0) == []
+    directory.add(server(1))
+    assert only(directory, 2.0).key == "anna/a"
 
 
 def test_a_change_is_looked_at_only_once_it_has_settled() -> None:
@@ -116,7 +137,7 @@ def test_of_a_file_s_versions_the_rarest_is_copied_first_then_the_newest() -> No
         work = only(directory, now)
         assert isinstance(work, Copy)
         seen.append(work.file.version)
-        hold(directory, work.file, next(n for n in range(4) if address(n) not in work.holders))
+        hold(directory, work.file, next(n for n in range(4) if address(n) not in work.excluded))
         directory.upkeep.worked(work, now + SETTLE_S, done=True)
     assert seen == [3, 1, 3, 2]
 
@@ -432,7 +453,7 @@ def test_of_copies_that_differ_only_those_alike_count_and_no_other_is_overwritte
     work = only(directory, 0.0)
     assert isinstance(work, Copy)
     assert (work.file.digest, nodes(work.sources)) == ("x", ["server0", "server2"])
-    assert work.holders == {address(0), address(1), address(2)}
+    assert work.excluded == {address(0), address(1), address(2)}
 
 
 # What it costs.
@@ -514,7 +535,7 @@ def test_work_is_done_in_the_end_though_the_policy_fails_now_and_then() -> None:
             continue
         assert isinstance(work, Copy)
         if done := random.random() < 0.5:
-            target = next(n for n in range(3) if address(n) not in work.holders)
+            target = next(n for n in range(3) if address(n) not in work.excluded)
             reports += 1
             directory.update(address(target), stored_bytes=0, report=reports, stored=[work.file])
         directory.upkeep.worked(work, now, done=done)

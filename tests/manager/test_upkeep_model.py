@@ -197,7 +197,7 @@ class UpkeepModel(RuleBasedStateMachine):
 
     def copy(self, work: Copy, upload: str) -> None:
         target = self.directory.place_copy(
-            work.file, upload=upload, exclude=work.holders, now=self.now, random=self.random
+            work.file, upload=upload, exclude=work.excluded, now=self.now, random=self.random
         ).server
         key = (work.file.name, work.file.version)
         if not any(self.disks[number_of(s)].get(key) == work.file for s in work.sources if number_of(s) in self.alive):
