@@ -288,18 +288,26 @@ class Server:
     def _take_document_file(self, channel: Channel, request: DocumentRequest) -> None:
         """Store a file that a program of the document's wire sends, confirm it, then copy it on, in that order."""
         name = request.args[0] if request.args and isinstance(request.args[0], str) else ""
-        incoming = self.store.begin(document.CLIENT, name, -1, self.link.next_version(), keep=1)
+        backup = request.mark == document.BACKUP
+        incoming = self.store.begin(
+            document.CLIENT,
+            name,
+            -1,
+            self.link.next_version(),
+            wanted=1 if backup else 0,  # a program's own copy has a version of its own: it is none of the original's
+            saved=self._world.clock.wall(),
+            keep=1,  # this wire's files are replaced, as in the description
+        )
         try:
             document.send_reply(channel, self._tracer, document.FILENAME_RECEIVED)
             file = incoming.commit(_write_pieces(incoming, document.file_pieces(channel)))
         finally:
             incoming.discard()
-        backup = request.mark == document.BACKUP
         upload = self._world.nonce(8).hex()
         self._uploads.stored(file, "replica" if backup else "original", upload, incoming.dropped)
         document.send_reply(channel, self._tracer, document.FILE_RECEIVED)
         if not backup:
-            for problem in self._replication.copy_after(file, upload, 1, []).problems:
+            for problem in self._replication.copy_after(file, upload, 1, [], keep=1).problems:
                 self._say(f"a copy of {file_key(file.client, file.name)} failed: {problem}")
 
 

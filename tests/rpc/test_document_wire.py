@@ -500,7 +500,7 @@ def test_there_a_name_is_anybodys_and_here_each_clients_own(
 
 @pytest.mark.parametrize("wire", ["document", "rpclab"])
 def test_a_file_that_is_sent_twice_counts_once(wire: str, start_cluster: Any, make_file: Any, eventually: Any) -> None:
-    cluster = start_cluster(servers=2, document_wire=True)
+    cluster = start_cluster(servers=2, document_wire=True, keep=1 if wire == "rpclab" else 5)
     path = make_file("twice.bin", 50_000)
     for _ in range(3):
         with cluster.connect("client1", wire=wire) as client:
