@@ -11,7 +11,8 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
     connected, disconnected     peer                          detail: role of the peer
     send, receive               peer message method call bytes [cause]     message: request, reply, error, notification
     send-data, receive-data     peer bytes file copy          packets of a file; copy: original, replica, repair, restore
-    registered, gone            peer                          manager: a server came, or is no longer here; stored_bytes, reason
+    registered, gone            peer                          manager: a server came, or is no longer here; stored_bytes, reason,
+                                                            quota_bytes (None: as much as the disk holds)
     suspected, trusted          peer                          manager: a server is silent, or speaks again; silent_s
     safe-mode                                                 manager: on (True or False), reason
     placed                      file bytes                    manager: policy, servers, decisions, upload, version, purpose

@@ -74,9 +74,6 @@ class Knowledge:
             "repairing": self._repairing,
             "placed": self._placed,
         }
-        self._starts: dict[str, list[Event]] = {}
-        for event in run.history.of("started"):
-            self._starts.setdefault(event.node, []).append(event)
         self._changes: dict[tuple[str, int], list[Event]] = {}
         for changes in run.changes.values():
             for event in changes:
@@ -99,9 +96,7 @@ class Knowledge:
     def _registered(self, event: Event) -> None:
         stored_bytes = int(event.detail.get("stored_bytes", 0))
         address = event.detail.get("address", ("", 0))
-        starts = [start for start in self._starts.get(event.peer, ()) if start.time <= event.time]
-        said = starts[-1].detail if starts else {}
-        room = (said["quota_bytes"] or _NO_LIMIT) if "quota_bytes" in said else 0
+        room = (event.detail["quota_bytes"] or _NO_LIMIT) if "quota_bytes" in event.detail else 0
         self._servers[event.peer] = _Server(stored_bytes, (address[0], address[1]), stored_bytes > 0, room)
         self._suspected.discard(event.peer)
 
