@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import shutil
@@ -22,11 +21,13 @@ from ..study.check import Report, check_run
 from ..study.history import History
 from ..text import bytes_text
 from ..world.real import RealWorld
+from .faults import flip_bit
+from .prepare import empty_servers, give_certificates
 from .process import NodeProcess, identity, wait_until
 from .record import Record, drop_record, owned_by_me, run_folder, save_record, starting, take_over
 from .remote_client import Clients, RemoteClient
 from .sessions import Sessions
-from .settings import Part, Settings
+from .settings import Settings
 from .tables import Receipts, html_table, text_table
 
 __all__ = ["LocalCluster"]
@@ -112,10 +113,13 @@ class LocalCluster:
         with starting(self.folder):
             self._prepare_folder()
             if fresh:
-                self._empty_servers(servers)
+                empty_servers(self._world, self.data, servers)
             events = self.folder / "events" if trace else None
             parts = list(settings.parts(self.folder, self.data))
-            self.certificates = self._prepare_certificates(parts, tls, certificates)
+            self.certificates = None
+            if tls or certificates is not None:
+                self.certificates = give_certificates(parts, self.folder, certificates, document_wire=document_wire)
+                self.settings["tls"] = True
             self._sessions = Sessions(self._world, load_secret(str(self.secret_file)), events, self.certificates)
             self._nodes = {part.node: NodeProcess(part, self.folder, self.secret_file, events) for part in parts}
             self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
@@ -128,37 +132,6 @@ class LocalCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.secret_file = pathlib.Path(new_secret(self.folder / "secret"))
         (self.folder / "events").mkdir()
-
-    def _prepare_certificates(
-        self, parts: list[Part], tls: bool, given: str | os.PathLike[str] | None
-    ) -> pathlib.Path | None:
-        """See that every part has its certificate, and tell it so. Errors: UsageError."""
-        if not tls and given is None:
-            return None
-        if self.settings["document_wire"]:
-            raise UsageError("the description's own wire knows no certificates: choose document_wire or tls")
-        from ..certificates import authority, made_if_missing  # here: TLS takes a moment to load
-
-        folder = self.folder / "certificates" if given is None else pathlib.Path(given).expanduser().absolute()
-        if given is None:
-            authority().make_authority(folder)
-        for part in parts:
-            made_if_missing(folder, part.node, part.role)
-            part.options.extend(["--certificates", str(folder)])
-        self.settings["tls"] = True
-        return folder
-
-    def _empty_servers(self, count: int) -> None:
-        """Delete what the servers stored before; raises FolderNotUsable if one of the folders is in use."""
-        for number in range(1, count + 1):
-            folder = self.data / "servers" / f"server{number}"
-            if folder.exists():
-                with contextlib.closing(self._world.disk.lock(str(folder / "lock"))):
-                    shutil.rmtree(folder / "Incoming", ignore_errors=True)
-                    for kept in ("Backups", "Versions", "Quarantine"):
-                        for client in (folder / kept).glob("*/"):
-                            shutil.rmtree(client, ignore_errors=True)
-                    (folder / "journal.jsonl").unlink(missing_ok=True)
 
     def _start(self, until: float) -> None:
         try:
@@ -356,16 +329,7 @@ class LocalCluster:
         """Flip one bit of a server's copy of `file` (as "client1/photo.png"), as a disk that rots does: its newest version, or an
         earlier one. Returns the damaged file's path. Errors: NoSuchFile when there is no copy, or it is empty."""
         self._node(node)
-        root = self.data / "servers" / node
-        path = root / "Backups" / file if version is None else root / "Versions" / file / str(version)
-        if not path.is_file() or not path.stat().st_size:
-            raise NoSuchFile(f"{node} has no copy of {file} with a bit in it ({path})")
-        with path.open("r+b") as copy:
-            place = path.stat().st_size // 2
-            copy.seek(place)
-            byte = copy.read(1)[0]
-            copy.seek(place)
-            copy.write(bytes([byte ^ 1]))
+        path = flip_bit(self.data / "servers" / node, file, version)
         self._fault("damaged", node, file)
         return path
 
