@@ -33,7 +33,7 @@ demo: .venv/.have-plots ## back real files up on a cluster of real processes, ki
 test: .venv/.have-test ## run the tests
 	@$(BIN)/python -m pytest
 
-soak: .venv/.have-test ## the long trials: half an hour of kills, pauses, cuts, full disks and flipped bits
+soak: .venv/.have-test ## the long trials: half an hour of kills, pauses, cuts, full disks and flipped bits; load, and a file of 10 GiB
 	@RPCLAB_SOAK=1 $(BIN)/python -m pytest tests/trial -q
 
 fuzz: .venv/.have-fuzz ## a minute of coverage-guided fuzzing (Linux); longer: make fuzz RUNS=10000000

@@ -198,7 +198,7 @@ def test_what_is_asked_while_a_node_stops_is_refused_and_answered_by_its_next_li
     assert gate[0].wait(10)
     stopping = in_task(lambda: service.stop(15))
     eventually(lambda: service.listener._stopping)
-    with pytest.raises(ConnectFailed):
+    with pytest.raises((ConnectFailed, TooManyConnections)):  # the latter in the moment before its port is closed
         connect(service.address)
     pool = Pool(world, lambda: connect(service.address), limits=Limits(patience_s=15.0, retry_s=0.01), patient=True)
     patient = in_task(lambda: pool.call("echo", 1, deadline_s=15.0))
