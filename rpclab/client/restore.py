@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from ..errors import DigestMismatch, DiskFull, FolderNotUsable, NameRefused, RpclabError, StorageError, SyncFailed
+from contextlib import suppress
+
+from ..errors import (
+    DigestMismatch,
+    DiskFull,
+    FolderNotUsable,
+    NameRefused,
+    NoSuchFile,
+    RpclabError,
+    StorageError,
+    SyncFailed,
+)
 from ..names import check_name
 from ..records import FileRecord, Location, Restored, ServerRecord, file_key
 from ..rpc.files import FileReceiver, Progress
@@ -67,9 +78,9 @@ class Restore:
     ) -> None:
         """Receive into a temporary file, and give it its name once its digest is right."""
         temporary = f"{folder}/.rpclab-{self._world.nonce(8).hex()}.part"
-        writer = self._disk.create(temporary)
-        done = 0
+        writer, done = None, 0
         try:
+            writer = self._disk.create(temporary)
             for pieces in receiver:
                 writer.write(pieces)
                 done += sum(map(len, pieces))
@@ -80,9 +91,11 @@ class Restore:
             writer.sync()
             writer.close()
             self._disk.rename(temporary, target)
-        except BaseException:
-            writer.close()
-            self._disk.remove(temporary)
+        except BaseException:  # Ctrl-C too, at any of these moments
+            if writer is not None:
+                writer.close()
+            with suppress(NoSuchFile):
+                self._disk.remove(temporary)
             raise
 
     def _safe_target(self, folder: str, name: str) -> str:

@@ -14,6 +14,7 @@ from ..names import check_name
 from ..records import Location, Receipt
 from ..rpc.files import Progress
 from ..text import bytes_text
+from .interruption import interruption
 from .output import Exit, Output, counted, printable
 
 __all__ = ["Interrupted", "Outcome", "backed_up", "exit_of", "for_each", "locate", "report_problems", "stored_row"]
@@ -110,6 +111,7 @@ def for_each(
                 except RpclabError as error:
                     outcomes.append(Outcome(client=client, name=name, state="failed", size=size, problems=[str(error)]))
                 progress(size, size)
+                interruption.check()
     except KeyboardInterrupt:
         report_problems(out, outcomes)
         raise Interrupted(

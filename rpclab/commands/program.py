@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from types import FrameType
 
 import click
 
@@ -19,6 +17,7 @@ from .check import check
 from .cluster import down, status, up
 from .demo import demo
 from .files import backup, restore
+from .interruption import interruption
 from .outcomes import Interrupted
 from .output import Exit, Output, error_document, exit_for, text_of
 from .stored import ls, rm, verify
@@ -64,8 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, _end)
+    interruption.watch()
     try:
         status = program.main(list(arguments) or ["--help"], prog_name="rpclab", standalone_mode=False)
     except click.ClickException as error:
@@ -93,7 +91,3 @@ def _failed(arguments: Sequence[str], error: BaseException, message: str, status
     if "--json" in arguments:
         click.echo(error_document(type(error).__name__, message, status))
     return status
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)  # SystemExit: what is half written is removed on the way out

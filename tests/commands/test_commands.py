@@ -389,7 +389,7 @@ def _start(running: Any, *arguments: object, **streams: Any) -> subprocess.Popen
     return subprocess.Popen(
         running.command(*arguments),
         cwd=running.folder,
-        env=running.environment,
+        env={**running.environment, "PYTHONWARNINGS": "ignore"},  # a signal may come between a socket and its `with`
         stdin=subprocess.DEVNULL,
         preexec_fn=interruptible,
         **streams,
