@@ -26,6 +26,7 @@ from msgspec.structs import replace
 from ..config import Address, address_text
 from ..errors import NoServer, NoSuchFile, UsageError
 from ..records import FileRecord, Location, ServerRecord, file_key
+from ..rpc import document
 from .candidates import Candidates, Pool, load, rank, room
 from .catalogue import Catalogue, FileKey
 from .placement import Policy, Request, decide
@@ -100,7 +101,7 @@ class Directory:
         self._number = 0  # decisions made so far
         self.catalogue = Catalogue()
         self.reservations = Reservations(reservation_s)
-        self.upkeep = Upkeep(self, replicas=replicas, keep=keep, dead_s=dead_s)
+        self.upkeep = Upkeep(self, replicas=replicas, dead_s=dead_s)
 
     def __len__(self) -> int:
         """How many servers are alive."""
@@ -357,7 +358,7 @@ class Directory:
     def versions(self, client: str, name: str) -> list[Location]:
         """Every version of a file that is kept, the newest first; raises NoSuchFile."""
         key = (client, name)
-        return [self._location(key, version) for version in self._live(key)[: self._keep]]
+        return [self._location(key, version) for version in self._live(key)[: self.keep(client)]]
 
     def files(self, client: str | None, after: FileKey | None, limit: int) -> list[Location]:
         """The next page of the files of a client (None: of all), in order of (client, name), that follow `after`."""
@@ -366,6 +367,10 @@ class Directory:
         own = takewhile(lambda key: client in (None, key[0]), keys)
         found = ((key, self.catalogue.live(key)) for key in own)
         return [self._location(key, live[0]) for key, live in islice(filter(lambda each: each[1], found), limit)]
+
+    def keep(self, client: str) -> int:
+        """How many versions of a client's files stay; the document's wire knows only one."""
+        return 1 if client == document.CLIENT else self._keep
 
     def files_of(self, address: Address) -> Iterator[FileRecord]:
         """Every version that a server holds."""
@@ -455,7 +460,7 @@ class Directory:
     def _makes_way(self, address: Address, key: FileKey) -> int:
         """The bytes of the version that a server removes when it takes another one of a file."""
         held = self._servers[address].files.get(key, {})
-        return held[min(held)].size if len(held) >= self._keep else 0
+        return held[min(held)].size if len(held) >= self.keep(key[0]) else 0
 
     def _release_at(self, address: Address, upload: str) -> None:
         file = self.reservations.release(address, upload)

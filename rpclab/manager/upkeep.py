@@ -87,9 +87,9 @@ class _Absent:
 class Upkeep:
     """Which files are doubtful, and what their judgment is. Times are seconds; not locked, like the directory it belongs to."""
 
-    def __init__(self, directory: Directory, *, replicas: int, keep: int, dead_s: float) -> None:
+    def __init__(self, directory: Directory, *, replicas: int, dead_s: float) -> None:
         self._directory = directory
-        self._replicas, self._keep, self._dead_s = replicas, keep, dead_s
+        self._replicas, self._dead_s = replicas, dead_s
         self._fresh: dict[FileKey, None] = {}  # doubtful since the last look, in order
         self._due: list[tuple[float, int, FileKey]] = []
         self._due_at: dict[FileKey, float] = {}  # those in _due, with the time that is valid
@@ -221,9 +221,10 @@ class Upkeep:
             self._failed[key] = failed
             self._put_off(key, min(failed.values()))
         live = catalogue.live(key)
-        floor = max(catalogue.buried(key), live[self._keep] if len(live) > self._keep else 0)
+        keep = directory.keep(key[0])
+        floor = max(catalogue.buried(key), live[keep] if len(live) > keep else 0)
         best: tuple[int, Work] | None = None
-        for version in live[: self._keep]:
+        for version in live[:keep]:
             if version in failed:
                 continue
             found = self._judge_version(key, version, now)

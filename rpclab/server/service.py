@@ -286,7 +286,8 @@ class Server:
         document.converse(channel, registry, self._tracer, self._say, self._take_document_file, self._show)
 
     def _take_document_file(self, channel: Channel, request: DocumentRequest) -> None:
-        """Store a file that a program of the document's wire sends, confirm it, then copy it on, in that order."""
+        """Store a file that a program of the document's wire sends, confirm it, then copy it on, in that order. This wire has two
+        copies of a file, whatever the cluster has, and replaces what was there before."""
         name = request.args[0] if request.args and isinstance(request.args[0], str) else ""
         backup = request.mark == document.BACKUP
         incoming = self.store.begin(
@@ -294,9 +295,9 @@ class Server:
             name,
             -1,
             self.link.next_version(),
-            wanted=1 if backup else 0,  # a program's own copy has a version of its own: it is none of the original's
+            wanted=1 if backup else 2,  # a program's own copy has a version of its own: it is none of the original's
             saved=self._world.clock.wall(),
-            keep=1,  # this wire's files are replaced, as in the description
+            keep=1,
         )
         try:
             document.send_reply(channel, self._tracer, document.FILENAME_RECEIVED)

@@ -251,6 +251,28 @@ def test_a_server_that_can_store_nothing_is_not_tried_with_one_file_after_the_ot
         eventually(lambda: cluster.upkeep()["copied"] == 40, what="all are copied")
 
 
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_of_what_the_descriptions_programs_send_there_are_two_copies_and_one_version(
+    start_cluster: Callable[..., LocalCluster],
+    make_file: Callable,
+    disk_bytes: Callable,
+    eventually: Callable,
+    replicas: int,
+) -> None:
+    cluster = start_cluster(servers=4, replicas=replicas, document_wire=True, **QUICK)
+    with cluster.connect("anybody", wire="document") as program, cluster.connect("ann") as client:
+        for size in (1000, 1001, 1002, 1003):
+            copied = len(cluster.history.of("replicated"))
+            program.backup(make_file("a", size))
+            eventually(lambda copied=copied: len(cluster.history.of("replicated")) > copied, what="its second copy")
+        with pytest.raises(TooFewCopies):
+            client.backup(make_file("b", 0), replicas=5)
+        eventually(lambda: cluster.upkeep()["stuck"] == 1, what="all files were looked at")
+        eventually(lambda: not cluster.upkeep()["waiting"] and not cluster.upkeep()["running"])
+        assert sum(disk_bytes(cluster).values()) == 2 * 1003
+        assert cluster.upkeep()["copied"] == cluster.upkeep()["trimmed"] == 0
+
+
 def test_a_cluster_that_is_not_to_repair_leaves_every_copy_where_it_is(
     start_cluster: Callable[..., LocalCluster], make_file: Callable, eventually: Callable
 ) -> None:
