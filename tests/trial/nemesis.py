@@ -8,7 +8,6 @@ connections and full disks destroy nothing that is durable: those may hit every 
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import os
@@ -25,12 +24,12 @@ from rpclab.cluster.local import LocalCluster
 from rpclab.errors import ClusterError, NotRunning
 from rpclab.records import file_key
 
+from .disks import digest_of, held_bytes, stored_files
 from .sockets import cut
 
-__all__ = ["Fault", "Nemesis", "faults", "held_bytes", "stored_files"]
+__all__ = ["Fault", "Nemesis", "faults"]
 
 KINDS = {"kill": 26, "pause": 20, "restart": 8, "cut": 24, "fill": 6, "squeeze": 4, "flip": 20, "kill all": 2}
-STORED = ("Backups", "Versions")
 START_S = 8.0  # for a node to start and be listed
 TRIES = 5
 
@@ -241,7 +240,9 @@ class Nemesis:
 
     def _may_flip(self, server: str, key: str, contents: str) -> bool:
         """Whether another server has these contents too, and what was damaged in this file before is whole again."""
-        digests = {other: list(map(_digest, stored_files(self.cluster, other, key))) for other in self.cluster.servers}
+        digests = {
+            other: list(map(digest_of, stored_files(self.cluster, other, key))) for other in self.cluster.servers
+        }
         if not any(contents in found for other, found in digests.items() if other != server):
             return False
         if key in self._flipped:
@@ -299,28 +300,3 @@ class Nemesis:
                 if node in self._broken:
                     self._guarded(lambda node=node: self._start(node))  # type: ignore[misc]
         self._note("everything is healed")
-
-
-def stored_files(cluster: LocalCluster, server: str, key: str | None = None) -> list[pathlib.Path]:
-    """Every stored version on a server's disk; with a key, of that file alone."""
-    root = cluster.data / "servers" / server
-    if key is None:
-        return [path for kind in STORED for path in (root / kind).rglob("*") if path.is_file()]
-    newest, earlier = root / "Backups" / key, root / "Versions" / key
-    return [path for path in (newest, *earlier.glob("*")) if path.is_file()]
-
-
-def held_bytes(cluster: LocalCluster, server: str) -> int:
-    """The bytes of all that is stored on a server's disk."""
-    total = 0
-    for path in stored_files(cluster, server):
-        with contextlib.suppress(FileNotFoundError):  # replaced or removed since it was listed
-            total += path.stat().st_size
-    return total
-
-
-def _digest(path: pathlib.Path) -> str:
-    try:
-        return str(blake3(path.read_bytes()).hexdigest())
-    except OSError:
-        return ""  # gone meanwhile

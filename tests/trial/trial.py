@@ -1,4 +1,8 @@
-"""One trial: a cluster, eight clients, a nemesis, and at the end the verdict."""
+"""One trial: a cluster, eight clients, a nemesis, and at the end the verdict.
+
+A manager keeps nothing. One that was started anew while every server with the newest version of a file is away can know only of
+older ones, and gives those: that is counted ("of an older version"), and no other wrong answer is excused.
+"""
 
 from __future__ import annotations
 

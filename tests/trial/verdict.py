@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import psutil
-from blake3 import blake3
 
 from rpclab.cluster.local import LocalCluster
 from rpclab.errors import NoSuchFile, RpclabError
 from rpclab.records import Location, file_key
 
+from .disks import digest_of, held_bytes, stored_files
 from .model import GONE, Ledger
-from .nemesis import held_bytes, stored_files
 
 __all__ = ["Surroundings", "leftovers", "settle", "unkept"]
 
@@ -71,7 +70,7 @@ def _copies_wrong(cluster: LocalCluster, reader: Any, location: Location) -> lis
         server: [path for path in stored_files(cluster, server, file_key(file.client, file.name))]
         for server in cluster.servers
     }
-    good = [server for server, paths in lying.items() if any(_digest(path) == file.digest for path in paths)]
+    good = [server for server, paths in lying.items() if any(digest_of(path) == file.digest for path in paths)]
     wrong = []
     if len(nodes) != wanted:
         wrong.append(f"{what} has {len(nodes)} copies, on {nodes}; {wanted} are wanted, good on disks {good}")
@@ -113,14 +112,7 @@ def _restored(reader: Any, client: str, name: str, folder: pathlib.Path, **which
         return GONE
     except RpclabError as error:
         return f"{type(error).__name__}: {error}"
-    return _digest(pathlib.Path(restored.path))
-
-
-def _digest(path: pathlib.Path) -> str:
-    try:
-        return str(blake3(path.read_bytes()).hexdigest())
-    except OSError:
-        return ""
+    return digest_of(pathlib.Path(restored.path))
 
 
 # ---- what is left over
