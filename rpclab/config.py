@@ -54,7 +54,7 @@ class Limits:
     retry_s: float = 0.1  # between two attempts to reach the manager
     patience_s: float = 3.0  # how long a call is tried again while its peer is away: a restart of the manager takes one
     reservation_s: float = 120.0  # bytes handed out but never stored count for this long
-    connections: int = 1024  # a thread each: about 100 KiB of real memory
+    connections: int = 1024  # a thread each: about 150 KiB of real memory
     handshake_bytes: int = 1024  # a stranger gets no more than this read
     nesting: int = 64  # levels of lists and objects in one message
     outcomes: int = 4096  # uploads whose outcome a server can still tell

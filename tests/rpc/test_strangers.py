@@ -18,6 +18,8 @@ from rpclab.config import Limits
 from rpclab.errors import ConnectFailed, HandshakeError
 from rpclab.rpc.connection import Connection
 
+from ..trial.memory import sockets_allowed
+
 Serve = Callable[..., Any]
 Connect = Callable[..., Connection]
 
@@ -196,6 +198,7 @@ def test_a_known_peer_whose_machine_loses_its_power_between_two_calls_is_noticed
 # ---- many at once
 
 
+@sockets_allowed(2048)
 def test_a_flood_of_connections_without_a_handshake(
     service: Any, others: list[float], connect: Connect, eventually: Any
 ) -> None:
