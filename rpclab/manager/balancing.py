@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..records import FileRecord, ServerRecord, file_key
@@ -39,7 +38,7 @@ def next_move(directory: Directory, ratio: float) -> Move | None:
     if len(servers) < 2 or load(servers[-1]) <= ratio * load(servers[0]):
         return None
     source = servers[-1]
-    files = list(_movable(directory, source))
+    files = list(directory.files_of(source.address))
     for target in servers[:-1]:
         gap = load(source) - load(target)
         space = room(target)
@@ -50,23 +49,21 @@ def next_move(directory: Directory, ratio: float) -> Move | None:
             and (space is None or file.size <= space)
             and not directory.holds(target.address, file)
         ]
-        if fitting:
-            file = min(fitting, key=lambda file: abs(gap - 2 * file.size))
+        fitting.sort(key=lambda file: abs(gap - 2 * file.size))
+        file = next((file for file in fitting if _is_movable(directory, source, file)), None)
+        if file is not None:
             copies = directory.catalogue.copies((file.client, file.name), file.version)
             others = [each for each in directory.in_order(copies) if each.address != source.address]
             return Move(file, source, target, others)
     return None
 
 
-def _movable(directory: Directory, source: ServerRecord) -> Iterator[FileRecord]:
-    """The versions on a server that count as copies, and of which nothing is under way."""
-    catalogue = directory.catalogue
-    for file in directory.files_of(source.address):
-        key = (file.client, file.name)
-        if (
-            file.version > catalogue.buried(key)
-            and not directory.reservations.is_open(key)
-            and not directory.upkeep.works_on(key)
-            and source.address in catalogue.copies(key, file.version)
-        ):
-            yield file
+def _is_movable(directory: Directory, source: ServerRecord, file: FileRecord) -> bool:
+    """Whether a version counts as a copy there, and nothing of its file is under way."""
+    key = (file.client, file.name)
+    return (
+        file.version > directory.catalogue.buried(key)
+        and not directory.reservations.is_open(key)
+        and not directory.upkeep.works_on(key)
+        and source.address in directory.catalogue.copies(key, file.version)
+    )

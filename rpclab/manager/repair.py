@@ -257,6 +257,8 @@ class Repair:
         while not self._stopping:
             with self._lock:
                 move = next_move(self._directory, ratio)
+                if move is not None:
+                    self._directory.upkeep.hold((move.file.client, move.file.name))
             if move is None:
                 break
             try:
@@ -272,17 +274,16 @@ class Repair:
     def _move(self, move: Move) -> None:
         """Copy first, then remove: there are never fewer copies than wanted."""
         file, upload = move.file, self._world.nonce(16).hex()
+        key = (file.client, file.name)
         try:
             with self._lock:
-                key = (file.client, file.name)  # while it is reserved, nobody else sees to this file
                 self._directory.reserve(upload, [move.target.address], key, file.size, self._world.clock.now())
-                self._directory.reserve(f"{upload}-", [move.source.address], key, 0, self._world.clock.now())
             self._send(file, [move.source], move.target, upload, "balance")
             self._trim(file, [*move.others, move.target], move.source, "balance")
         finally:
             with self._lock:
                 self._directory.release(upload)
-                self._directory.release(f"{upload}-")
+                self._directory.upkeep.let_go(key, self._world.clock.now())
             with self._own:
                 self._running.pop(upload, None)
         self._count(moved=1)

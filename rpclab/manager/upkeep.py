@@ -170,6 +170,14 @@ class Upkeep:
             self._failed.setdefault(key, {})[version] = now + RETRY_S
         self._put_off(key, now + SETTLE_S if no_server else now)  # without one, unless one has come since, it is stuck
 
+    def hold(self, key: FileKey) -> None:
+        """Somebody moves this file's copies: nothing else is done about it until `let_go`."""
+        self._working.add(key)
+
+    def let_go(self, key: FileKey, now: float) -> None:
+        self._working.discard(key)
+        self._put_off(key, now)
+
     def works_on(self, key: FileKey) -> bool:
         """Whether somebody is doing something about a file."""
         return key in self._working

@@ -64,6 +64,15 @@ def test_a_version_with_fewer_copies_than_wanted_is_copied_to_a_server_that_hold
     assert work.excluded == {address(0), address(1)}
 
 
+def test_nothing_is_done_about_a_file_whose_copy_is_being_moved_however_long_that_takes() -> None:
+    directory = directory_of(0, 0, 0)
+    directory.upkeep.hold((ANNA, "a"))
+    hold(directory, file("a"), 0, 1, 2)
+    assert todo(directory, 0.0) == todo(directory, 2 * RESERVATION_S) == []
+    directory.upkeep.let_go((ANNA, "a"), 3 * RESERVATION_S)
+    assert isinstance(only(directory, 3 * RESERVATION_S), Trim)
+
+
 def test_a_server_that_took_no_copy_is_spared_for_a_while_whatever_the_file() -> None:
     directory = directory_of(0, 0, 0)
     hold(directory, file("a"), 0)
