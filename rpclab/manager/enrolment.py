@@ -108,8 +108,8 @@ class Enrolment:
                 watched=call.connection is not None,
                 end=lambda: _end(call),
             )
-            detail = {"stored_bytes": capacity, "quota_bytes": quota_bytes, "address": list(address)}
-            self._tracer.event("registered", peer=record.node, detail=detail)
+            facts = {"stored_bytes": capacity, "quota_bytes": quota_bytes, "wire": record.wire}
+            self._tracer.event("registered", peer=record.node, detail={**facts, "address": list(address)})
         call.at_end.append(lambda: self._gone(address, number, record.node, "its connection ended"))
         self._say(f"{record.node} at {address_text(address)} is here, with {capacity:,} bytes stored")
         return True

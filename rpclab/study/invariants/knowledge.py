@@ -97,6 +97,8 @@ class Knowledge:
         stored_bytes = int(event.detail.get("stored_bytes", 0))
         address = event.detail.get("address", ("", 0))
         room = (event.detail["quota_bytes"] or _NO_LIMIT) if "quota_bytes" in event.detail else 0
+        if event.detail.get("wire", "rpclab") != "rpclab":
+            room = 0  # a program of the document's wire takes none of our files
         self._servers[event.peer] = _Server(stored_bytes, (address[0], address[1]), stored_bytes > 0, room)
         self._suspected.discard(event.peer)
 
