@@ -264,13 +264,13 @@ class Store:
             return file
 
     def quarantine(self, file: FileRecord) -> bool:
-        """Move the damaged contents of just this version away: it no longer counts, and nothing touches them any more. False
-        if it is not here any more."""
+        """Move the damaged contents of a version away: it no longer counts, and nothing touches them any more. `file` is the
+        record that `verify` gave: False if that is not here any more, though the same version may have been stored anew."""
         with self._lock:
             self._finish()
             shelf, version = self._index.shelf(file.client, file.name), file.version
             there = shelf.versions.get(version)
-            if there is None or there.digest != file.digest:
+            if there is not file:
                 return False
             name = shelf.quarantine_name(version)
             line = Entry(there, removed=there, kept=shelf.others(version), gone=True, quarantine=name)

@@ -122,6 +122,17 @@ def test_a_flipped_bit_is_found_and_quarantined_and_the_others_stay_readable(
     assert check(open_store()) == {"x/a": model}
 
 
+def test_a_copy_that_was_made_anew_while_the_damaged_one_was_read_stays(open_store: Callable[..., Store]) -> None:
+    store = open_store()
+    put(store, "a", b"one", 1)
+    pathlib.Path(store.folder, "Backups/ann/a").write_bytes(b"0ne")
+    found, digest = store.verify("ann", "a")
+    assert digest != found.digest and store.quarantine(store.get("ann", "a"))  # somebody else has read it too
+    put(store, "a", b"one", 1)
+    assert not store.quarantine(found)
+    assert store.get("ann", "a").version == 1
+
+
 def test_the_same_version_can_be_quarantined_twice_and_nothing_there_is_touched(
     open_store: Callable[..., Store],
 ) -> None:
