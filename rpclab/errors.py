@@ -25,6 +25,7 @@
     │   ├── DigestMismatch       what arrived, or lies there, isn't what was sent
     │   ├── DiskFull, QuotaExceeded
     │   ├── SyncFailed           the disk would not promise durability
+    │   ├── DeleteIncomplete     a server could not be told of a delete, or failed at it (effect unknown)
     │   ├── UploadUnknown        a server that was started again knows nothing of an upload (effect unknown)
     │   └── FolderNotUsable      a data folder that can't be written, or that another node uses
     ├── PlacementError
@@ -52,6 +53,7 @@ __all__ = [
     "ConnectionBusy",
     "ConnectionLost",
     "DeadlineExceeded",
+    "DeleteIncomplete",
     "DigestMismatch",
     "DiskFull",
     "FileChanged",
@@ -209,6 +211,11 @@ class SyncFailed(StorageError):
 
 class FolderNotUsable(StorageError):
     code = 139
+
+
+class DeleteIncomplete(StorageError):
+    code = 128
+    definite = False
 
 
 class UploadUnknown(StorageError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..config import Address, Limits
-from ..errors import CommunicationError, RpclabError, StorageError, UsageError
+from ..errors import CommunicationError, DeleteIncomplete, RpclabError, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import Deletion, Location, Receipt, Restored, ServerRecord, file_key
 from ..rpc.connection import Connection
@@ -162,7 +162,7 @@ class Client:
     def delete(self, name: str) -> list[str]:
         """Remove a file, all its versions, from every server; returns the nodes that held it.
 
-        A copy on a server that is away no longer counts when it comes back. Errors: NoSuchFile; StorageError when a copy
+        A copy on a server that is away no longer counts when it comes back. Errors: NoSuchFile; DeleteIncomplete when a copy
         could not be removed (the others are), or no server could be told.
         """
         return self._remove(check_name(name), 0)
@@ -192,7 +192,7 @@ class Client:
                 removed += [server.node] if answer else []
         if problems or not told:
             reasons = "; ".join([*problems, *away])
-            raise StorageError(f"not every copy of {file_key(self.name, name)} could be deleted: {reasons}")
+            raise DeleteIncomplete(f"not every copy of {file_key(self.name, name)} could be deleted: {reasons}")
         detail = {"version": deletion.version, "servers": told}
         self._tracer.event("removed", file=file_key(self.name, name), detail=detail)
         return removed
