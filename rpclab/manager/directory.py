@@ -348,7 +348,7 @@ class Directory:
             if (missing := self.catalogue.missing(key)) > live[0]:
                 raise NoSuchFile(
                     f"no server that is alive holds the newest version of {file_key(client, name)!r}, {missing}: "
-                    f"wait until one is back, or ask for version {live[0]}"
+                    f"wait until one is back, back it up again if all were damaged, or ask for version {live[0]}"
                 )
             return self._location(key, live[0])
         if version not in live:
