@@ -26,6 +26,7 @@ from msgspec.structs import replace
 from ..config import Address, address_text
 from ..errors import NoServer, NoSuchFile, UsageError
 from ..records import FileRecord, Location, ServerRecord, file_key
+from ..text import version_text
 from ..rpc import document
 from .candidates import Candidates, Pool, load, rank, room
 from .catalogue import Catalogue, FileKey
@@ -347,8 +348,8 @@ class Directory:
         if version is None:
             if (missing := self.catalogue.missing(key)) > live[0]:
                 raise NoSuchFile(
-                    f"no server that is alive holds the newest version of {file_key(client, name)!r}, {missing}: "
-                    f"wait until one is back, back it up again if all were damaged, or ask for version {live[0]}"
+                    f"no server that is alive holds the newest version of {file_key(client, name)!r}, {version_text(missing)}: "
+                    f"wait until one is back, back it up again if all were damaged, or ask for {version_text(live[0])}"
                 )
             return self._location(key, live[0])
         if version not in live:
