@@ -26,8 +26,8 @@ from msgspec.structs import replace
 from ..config import Address, address_text
 from ..errors import NoServer, NoSuchFile, UsageError
 from ..records import FileRecord, Location, ServerRecord, file_key
-from ..text import version_text
 from ..rpc import document
+from ..text import version_text
 from .candidates import Candidates, Pool, load, rank, room
 from .catalogue import Catalogue, FileKey
 from .placement import Policy, Request, decide

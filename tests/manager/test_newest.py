@@ -41,7 +41,7 @@ def test_while_the_newest_version_is_missing_only_an_explicit_one_is_given(direc
     else:
         directory.update(THERE, stored_bytes=0, report=1, removed=[file(7)])
     with pytest.raises(
-        NoSuchFile, match="the newest version of 'ann/a', 0.7: wait until one is back, .* or ask for 0.3"
+        NoSuchFile, match=r"the newest version of 'ann/a', 0.7: wait until one is back, .* or ask for 0.3"
     ):
         newest(directory)
     assert directory.locate("ann", "a", 3).file.version == 3
