@@ -253,23 +253,29 @@ class Repair:
     # ---- balance
 
     def _even_out(self, ratio: float) -> None:
-        reason = "nothing more can be evened out"
+        reason = "it ended before its time"
+        try:
+            reason = self._move_while_it_helps(ratio)
+        finally:
+            with self._own:
+                assert self._balance is not None
+                self._balance.update(over=True, reason=reason)
+
+    def _move_while_it_helps(self, ratio: float) -> str:
+        """Move copy after copy; returns why it ended."""
         while not self._stopping:
             with self._lock:
                 move = next_move(self._directory, ratio)
                 if move is not None:
                     self._directory.upkeep.hold((move.file.client, move.file.name))
             if move is None:
-                break
+                return "nothing more can be evened out"
             try:
                 self._move(move)
             except RpclabError as error:
                 self._failed(move, error)
-                reason = f"a copy could not be moved: {error}"
-                break
-        with self._own:
-            assert self._balance is not None
-            self._balance.update(over=True, reason=reason)
+                return f"a copy could not be moved: {error}"
+        return "the manager is stopping"
 
     def _move(self, move: Move) -> None:
         """Copy first, then remove: there are never fewer copies than wanted."""
