@@ -216,8 +216,11 @@ class Directory:
         size: int = 0,
         file: str = "",
         wire: str | None = None,
+        copies: int = 1,
+        beside: Iterable[Address] = (),
     ) -> Decision:
-        """The server that the policy picks of those with room for `size` bytes; nothing is reserved.
+        """The server that the policy picks of those with room for `size` bytes; nothing is reserved. It is told how many
+        `copies` the file is to have, and which servers have one or were chosen already (`beside`, among the excluded).
 
         Raises NoServer, which says why none fits, and PlacementError if the policy is a student's and went wrong.
         """
@@ -228,7 +231,8 @@ class Directory:
             candidates = pool.candidates(exclude=exclude, size=size)
         if not candidates:
             raise self._nobody(pool, exclude=exclude, size=size, wire=wire)
-        server = decide(self._policy, candidates, Request(file, size, self._number), random)
+        nodes = tuple(self._servers[address].record.node for address in beside if address in self._servers)
+        server = decide(self._policy, candidates, Request(file, size, self._number, copies, nodes), random)
         self._number += 1
         shown = list(islice(candidates.ascending(), SHOWN))
         if server not in shown:
@@ -269,7 +273,14 @@ class Directory:
             taken = exclude | set(chosen)
             try:
                 decision = self.choose(
-                    now=now, random=random, exclude=taken, size=size, file=file_key(client, name), wire=wire
+                    now=now,
+                    random=random,
+                    exclude=taken,
+                    size=size,
+                    file=file_key(client, name),
+                    wire=wire,
+                    copies=wanted,
+                    beside=chosen,
                 )
             except NoServer:
                 if not chosen:
@@ -288,7 +299,14 @@ class Directory:
         """Where one more copy of a version goes, with its bytes reserved. Raises NoServer and PlacementError."""
         key = (file.client, file.name)
         decision = self.choose(
-            now=now, random=random, exclude=exclude, size=file.size, file=file_key(*key), wire="rpclab"
+            now=now,
+            random=random,
+            exclude=exclude,
+            size=file.size,
+            file=file_key(*key),
+            wire="rpclab",
+            copies=file.wanted or self._replicas,
+            beside=sorted(exclude),
         )
         self.reserve(upload, [decision.server.address], key, file.size, now)
         return decision

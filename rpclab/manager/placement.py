@@ -12,7 +12,7 @@ A policy is any function of three arguments, so a student's own stands beside th
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "POLICIES",
+    "SCATTER",
     "Policy",
     "Request",
     "Servers",
     "TookTooLong",
+    "copyset_groups",
+    "copysets",
     "decide",
     "fewest_bytes",
     "load",
@@ -45,13 +48,19 @@ __all__ = [
 ]
 
 
+SCATTER = 10  # partners of a server with `copysets`: enough to share a repair; Facebook's HDFS has as many
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a decision is for: a file as "client/name" ("" if nobody said), its bytes, the decisions made so far."""
+    """What a decision is for: a file as "client/name" ("" if nobody said), its bytes, the decisions made so far; how many
+    copies it is to have, and the names of the servers that have one or were chosen before."""
 
     file: str
     size: int
     number: int
+    copies: int = 1
+    beside: tuple[str, ...] = ()
 
 
 class TookTooLong(Exception):
@@ -105,6 +114,36 @@ def rendezvous(servers: Servers, request: Request, random: random.Random) -> Ser
     return max(servers, key=lambda server: blake3(f"{server.node}\0{request.file}".encode()).digest())
 
 
+def copysets(servers: Servers, request: Request, random: random.Random, *, scatter: int = SCATTER) -> ServerRecord:
+    """The first copy on any server, the others in its group: few sets of servers hold files together (Cidon et al. 2013).
+
+    When many servers die at once, a file is lost only if they include a whole group. The servers are put in as many
+    random orders as give each of them about `scatter` partners, and each order is cut into groups of one copy each
+    (`copyset_groups`); a file's name says which order is its own. A server that joins or leaves moves groups, so that
+    a cluster that changes often uses more of them. It hashes every server's name, O(n), as rendezvous does.
+    """
+    if not request.beside:
+        return random.choice(servers)
+    nodes = {server.node for server in servers}
+    orders = max(1, -(-scatter // max(1, request.copies - 1)))
+    number = int.from_bytes(blake3(request.file.encode()).digest(8), "big") % orders
+    beside = set(request.beside)
+    groups = copyset_groups(nodes | beside, request.copies, number)
+    place = max(range(len(groups)), key=lambda index: len(beside.intersection(groups[index])))
+    wanted = next(node for group in (*groups[place:], *groups[:place]) for node in group if node in nodes - beside)
+    return next(server for server in servers if server.node == wanted)
+
+
+def copyset_groups(nodes: Iterable[str], copies: int, number: int) -> list[list[str]]:
+    """One random order of the servers, the same for everybody who knows their names, cut into groups of `copies`.
+
+    What is left over joins the last group.
+    """
+    order = sorted(nodes, key=lambda node: (blake3(f"{number}\0{node}".encode()).digest(), node))
+    count = max(1, len(order) // copies)
+    return [order[index * copies : None if index == count - 1 else (index + 1) * copies] for index in range(count)]
+
+
 POLICIES: Mapping[str, Policy] = MappingProxyType(
     {
         "fewest-bytes": fewest_bytes,
@@ -112,6 +151,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
         "round-robin": round_robin,
         "two-choices": two_choices,
         "rendezvous": rendezvous,
+        "copysets": copysets,
     }
 )
 

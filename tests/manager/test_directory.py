@@ -216,7 +216,22 @@ def test_a_policy_gets_the_file_its_size_and_the_number_of_decisions() -> None:
     directory = directory_of(0, 0, policy=mine)
     place(directory, "a", 7, wanted=2)
     directory.choose(now=0, random=Random())
-    assert seen == [Request("anna/a", 7, 0), Request("anna/a", 7, 1), Request("", 0, 2)]
+    assert seen == [Request("anna/a", 7, 0, 2), Request("anna/a", 7, 1, 2, ("server0",)), Request("", 0, 2)]
+
+
+def test_a_policy_is_told_how_many_copies_there_are_to_be_and_who_has_one() -> None:
+    seen: list[tuple[int, tuple[str, ...]]] = []
+
+    def mine(servers: Servers, request: Request, random: Random) -> ServerRecord:
+        seen.append((request.copies, request.beside))
+        return servers[0]
+
+    directory = directory_of(0, 0, 0, 0, policy=mine)
+    place(directory, "a", wanted=3)
+    assert seen == [(3, ()), (3, ("server0",)), (3, ("server0", "server1"))]
+    seen.clear()
+    directory.place_copy(file("a"), upload="u", exclude=frozenset({address(2)}), now=0, random=Random())
+    assert seen == [(2, ("server2",))]
 
 
 def test_a_policy_that_fails_leaves_nothing_reserved() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rpclab.config import Address
 from rpclab.errors import PlacementError, UsageError
 from rpclab.manager.candidates import Candidates, Pool, Rank, Ranking, rank
-from rpclab.manager.placement import POLICIES, Request, Servers, decide, policy_named
+from rpclab.manager.placement import POLICIES, Request, Servers, copyset_groups, decide, policy_named
 from rpclab.records import ServerRecord
 
 REQUEST = Request("anna/notes.txt", 100, 0)
@@ -121,8 +121,56 @@ def test_rendezvous_is_the_same_in_every_process() -> None:
     assert names == "201042422330"
 
 
+def placed_by_copysets(pool: Pool, file: str, copies: int, random: Random) -> tuple[str, ...]:
+    chosen: list[ServerRecord] = []
+    for number in range(copies):
+        candidates = pool.candidates(exclude={s.address for s in chosen})
+        request = Request(file, 1, number, copies, tuple(s.node for s in chosen))
+        chosen.append(POLICIES["copysets"](candidates, request, random))
+    return tuple(sorted(s.node for s in chosen))
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 9))
+def test_the_groups_of_an_order_hold_every_server_once_and_enough_of_them(count: int, copies: int, number: int) -> None:
+    nodes = [f"server{n}" for n in range(count)]
+    groups = copyset_groups(nodes, copies, number)
+    assert sorted(node for group in groups for node in group) == sorted(nodes)
+    assert all(copies <= len(group) < 2 * copies for group in groups) or (len(groups) == 1 and count < copies)
+    assert groups == copyset_groups(reversed(nodes), copies, number)
+
+
+def test_copysets_use_few_sets_of_servers_where_random_uses_many() -> None:
+    pool, random = pool_of(*[0] * 30), Random(5)
+    pool_nodes = [s.node for s in pool.candidates()]
+    used = {placed_by_copysets(pool, f"anna/{n}", 3, random) for n in range(600)}
+    groups = {tuple(sorted(g)) for k in range(5) for g in copyset_groups(pool_nodes, 3, k)}
+    assert used == groups and 45 < len(groups) <= 50  # 10 partners: 5 orders of 10 groups; random would use 580 of 4060
+    partners = {node: {other for group in used if node in group for other in group} - {node} for node in pool_nodes}
+    assert all(7 <= len(others) <= 10 for others in partners.values())
+
+
+def test_a_copy_that_is_made_anew_goes_back_into_its_group() -> None:
+    pool, random = pool_of(*[0] * 30), Random(5)
+    for n in range(50):
+        group = placed_by_copysets(pool, f"anna/{n}", 3, random)
+        left = [s for s in pool.candidates() if s.node in group[:2]]
+        request = Request(f"anna/{n}", 1, 0, 3, tuple(s.node for s in left))
+        again = POLICIES["copysets"](pool.candidates(exclude={s.address for s in left}), request, random)
+        assert again.node == group[2]
+
+
+def test_a_group_that_is_full_or_gone_is_completed_by_the_next() -> None:
+    pool = pool_of(*[0] * 6)
+    (group, *_) = [g for g in copyset_groups([s.node for s in pool.candidates()], 3, 0)]
+    servers = [s for s in pool.candidates() if s.node not in group]
+    request = Request("anna/a", 1, 0, 3, tuple(group[:2]))
+    assert POLICIES["copysets"](servers, request, Random(1)) in servers
+
+
 def test_an_unknown_policy_is_told_the_names() -> None:
-    with pytest.raises(UsageError, match=r"'best'.*fewest-bytes, random, round-robin, two-choices, rendezvous"):
+    with pytest.raises(
+        UsageError, match=r"'best'.*fewest-bytes, random, round-robin, two-choices, rendezvous, copysets"
+    ):
         policy_named("best")
     assert policy_named("random") is POLICIES["random"]
 
