@@ -146,7 +146,8 @@ def test_copysets_use_few_sets_of_servers_where_random_uses_many() -> None:
     groups = {tuple(sorted(g)) for k in range(5) for g in copyset_groups(pool_nodes, 3, k)}
     assert used == groups and 45 < len(groups) <= 50  # 10 partners: 5 orders of 10 groups; random would use 580 of 4060
     partners = {node: {other for group in used if node in group for other in group} - {node} for node in pool_nodes}
-    assert all(7 <= len(others) <= 10 for others in partners.values())
+    numbers = [len(others) for others in partners.values()]
+    assert max(numbers) == 10 and sum(numbers) / 30 > 8  # now and then two orders pair the same servers
 
 
 def test_a_copy_that_is_made_anew_goes_back_into_its_group() -> None:
