@@ -1,6 +1,6 @@
 """How long the manager's directory takes to choose one server, by policy and by number of servers.
 
-Run it with `python -m benchmarks.placement`. A choice is all of `Directory.choose`: what the policy takes, the check of
+Run it with `python -m benchmarks.placement`. A choice is all of `Placing.choose`: what the policy takes, the check of
 its answer, and the facts for the event log. Two servers are excluded and a third is full.
 """
 
@@ -44,7 +44,7 @@ def _seconds(directory: Directory, random: Random, count: int) -> float:
     exclude = frozenset({_address(1), _address(2)})
     start = perf_counter()
     for number in range(count):
-        directory.choose(now=0.0, random=random, exclude=exclude, size=1000, file=f"anna/{number}")
+        directory.placing.choose(now=0.0, random=random, exclude=exclude, size=1000, file=f"anna/{number}")
     return (perf_counter() - start) / count
 
 

@@ -38,24 +38,26 @@ def next_move(directory: Directory, ratio: float) -> Move | None:
     if len(servers) < 2 or load(servers[-1]) <= ratio * load(servers[0]):
         return None
     source = servers[-1]
-    files = list(directory.files_of(source.address))
-    for target in servers[:-1]:
-        gap = load(source) - load(target)
-        space = room(target)
-        fitting = [
-            file
-            for file in files
-            if 0 < file.size < gap
-            and (space is None or file.size <= space)
-            and not directory.holds(target.address, file)
-        ]
-        fitting.sort(key=lambda file: abs(gap - 2 * file.size))
-        file = next((file for file in fitting if _is_movable(directory, source, file)), None)
-        if file is not None:
-            copies = directory.catalogue.copies((file.client, file.name), file.version)
-            others = [each for each in directory.in_order(copies) if each.address != source.address]
-            return Move(file, source, target, others)
-    return None
+    targets = [(each, load(source) - load(each), room(each)) for each in servers[:-1]]
+    best: tuple[int, int, FileRecord] | None = None  # the emptiest target, for it the best file
+    for file in directory.files_of(source.address):
+        for number, (target, gap, space) in enumerate(targets):
+            how_far = abs(gap - 2 * file.size)
+            if not 0 < file.size < gap or (best is not None and (number, how_far) >= best[:2]):
+                break  # no better with the next, which stores more
+            if (
+                (space is None or file.size <= space)
+                and not directory.holds(target.address, file)
+                and _is_movable(directory, source, file)
+            ):
+                best = number, how_far, file
+                break
+    if best is None:
+        return None
+    number, _, file = best
+    copies = directory.catalogue.copies((file.client, file.name), file.version)
+    others = [each for each in directory.in_order(copies) if each.address != source.address]
+    return Move(file, source, targets[number][0], others)
 
 
 def _is_movable(directory: Directory, source: ServerRecord, file: FileRecord) -> bool:

@@ -30,7 +30,8 @@ from ..rpc.pool import Pools
 from ..trace import Tracer
 from ..world.base import Lock, Task, World
 from .balancing import Move, next_move
-from .directory import Decision, Directory
+from .directory import Directory
+from .placing import Decision
 from .settings import Settings
 from .upkeep import Bury, Copy, Trim, Work
 
@@ -163,7 +164,7 @@ class Repair:
             with self._own:
                 self._running.pop(upload, None)
         with self._lock:
-            self._directory.release(upload)
+            self._directory.placing.release(upload)
             self._directory.upkeep.worked(work, self._world.clock.now(), done=done, no_server=no_server)
 
     def _failed(self, work: Work | Move, error: RpclabError) -> None:
@@ -180,7 +181,7 @@ class Repair:
 
     def _copy(self, file: FileRecord, sources: list[ServerRecord], excluded: frozenset[Any], upload: str) -> None:
         with self._lock:
-            decision = self._directory.place_copy(
+            decision = self._directory.placing.place_copy(
                 file,
                 upload=upload,
                 exclude=excluded,
@@ -283,12 +284,12 @@ class Repair:
         key = (file.client, file.name)
         try:
             with self._lock:
-                self._directory.reserve(upload, [move.target.address], key, file.size, self._world.clock.now())
+                self._directory.placing.reserve(upload, [move.target.address], key, file.size, self._world.clock.now())
             self._send(file, [move.source], move.target, upload, "balance")
             self._trim(file, [*move.others, move.target], move.source, "balance")
         finally:
             with self._lock:
-                self._directory.release(upload)
+                self._directory.placing.release(upload)
                 self._directory.upkeep.let_go(key, self._world.clock.now())
             with self._own:
                 self._running.pop(upload, None)

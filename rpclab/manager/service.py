@@ -23,8 +23,9 @@ from ..rpc.registry import Call, Registry
 from ..trace import Tracer
 from ..world.base import World
 from ..world.repeating import Repeating
-from .directory import Decision, Directory
+from .directory import Directory
 from .enrolment import Enrolment
+from .placing import Decision
 from .repair import Repair
 from .settings import Settings
 
@@ -137,7 +138,7 @@ class Manager:
         """The address of the server that the placement policy chooses; `address` must not be chosen."""
         wire = None if call.peer.wire == "document" else "rpclab"
         with self._lock:
-            decision = self.directory.choose(
+            decision = self.directory.placing.choose(
                 now=self._world.clock.now(),
                 random=self._world.random,
                 exclude=frozenset({address} if address else ()),
@@ -183,7 +184,7 @@ class Manager:
             raise UsageError(f"a file of {size} bytes cannot be")
         wanted = self.settings.replicas if replicas is None else replicas
         with self._lock:
-            plan = self.directory.place(
+            plan = self.directory.placing.place(
                 client,
                 name,
                 size,
@@ -205,7 +206,7 @@ class Manager:
     def release_upload(self, call: Call, upload: str) -> bool:
         """An upload ended without being stored: its reserved bytes are free again."""
         with self._lock:
-            self.directory.release(upload)
+            self.directory.placing.release(upload)
         return True
 
     def find_file(self, client: str, name: str, version: int | None = None) -> Location:

@@ -202,7 +202,7 @@ class Server:
             self.store.quarantine(stored) if found else self.store.drop(stored.client, stored.name, stored.version)
         )
         if put_aside:
-            report = self.store.report()
+            report, there, removed = self.store.report_on([stored])
             key = file_key(stored.client, stored.name)
             detail = {
                 "version": stored.version,
@@ -213,14 +213,14 @@ class Server:
             self._tracer.event("quarantined", file=key, bytes=stored.size, detail=detail)
             state = "damaged on this disk: it was put into Quarantine" if found else "gone from this disk"
             self._say(f"{key} is {state}, and no longer counts as a copy")
-            self.link.report(report, removed=[stored])
+            self.link.report(report, stored=there, removed=removed)
         return False
 
     def delete_file(self, call: Call, filename: str, client: str = "", version: int = 0) -> list[FileRecord]:
         """Remove the versions of a file up to one (0: all), and remember up to which, so that an older copy is not stored
         again. Returns those that were removed; with a version it is no error if there were none."""
         tombstone, removed = self.store.delete(_owner(call, client), check_name(filename), version)
-        report = self.store.report()
+        report, there, not_there = self.store.report_on(removed)
         key = file_key(tombstone.client, tombstone.name)
         detail = {
             "stored_bytes": report[1],
@@ -228,7 +228,7 @@ class Server:
             "removed": [file.version for file in removed],
         }
         self._tracer.event("deleted", file=key, bytes=sum(file.size for file in removed), detail=detail)
-        self.link.report(report, stored=[tombstone], removed=removed)
+        self.link.report(report, stored=[tombstone, *there], removed=not_there)
         return removed
 
     def drop_file(self, call: Call, filename: str, client: str, version: int, reason: str = "") -> bool:
@@ -237,10 +237,10 @@ class Server:
         file = self.store.drop(client, filename, version)
         if file is None:
             return False
-        report = self.store.report()
+        report, stored, removed = self.store.report_on([file])
         detail = {"version": version, "stored_bytes": report[1], "reason": reason}
         self._tracer.event("dropped", file=file_key(client, filename), bytes=file.size, detail=detail)
-        self.link.report(report, removed=[file])
+        self.link.report(report, stored=stored, removed=removed)
         return True
 
     def copy_file(

@@ -86,6 +86,15 @@ class Store:
             self._report += 1
             return self._report, self._index.stored_bytes
 
+    def report_on(self, files: list[FileRecord]) -> tuple[tuple[int, int], list[FileRecord], list[FileRecord]]:
+        """A report, and which of these versions are stored and which are not at that very moment: told with its number, they
+        are right however many tasks store and remove."""
+        with self._lock:
+            self._report += 1
+            there = [self._index.shelf(file.client, file.name).versions.get(file.version) for file in files]
+            removed = [file for file, found in zip(files, there, strict=True) if found is None]
+            return (self._report, self._index.stored_bytes), [file for file in there if file is not None], removed
+
     def files(self) -> list[FileRecord]:
         """Every kept version of every file, by client, name and version."""
         with self._lock:

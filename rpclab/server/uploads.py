@@ -93,9 +93,10 @@ class Uploads:
                 raise
             return
         self.stored(file, job.copy, job.id, job.incoming.dropped)
-        newest = self._newest(file)
-        if newest:  # by now the manager should know of it: its next version has to be above
-            self._link.report(self._store.report(), stored=[self._store.get(file.client, file.name, newest)])
+        later = self._later(file)
+        newest = later[0].version if later else 0
+        if later:  # by now the manager should know of it: its next version has to be above
+            self._tell(later)
         if job.acknowledge == "primary" and job.wanted > 1:
             receipt = Receipt(job.id, file, [self._node], job.wanted, pending=job.wanted - 1, newest=newest)
             self._outcomes.end(job.id, job.attempt, receipt)
@@ -103,13 +104,17 @@ class Uploads:
         else:
             self._outcomes.end(job.id, job.attempt, replace(self._make_copies(file, job, forward), newest=newest))
 
-    def _newest(self, file: FileRecord) -> int:
-        """The version that has the file's plain name, if that is later than this one; else 0."""
+    def _later(self, file: FileRecord) -> list[FileRecord]:
+        """The version that has the file's plain name, if that is later than this one."""
         try:
-            newest = self._store.get(file.client, file.name).version
+            newest = self._store.get(file.client, file.name)
         except NoSuchFile:
-            return 0  # deleted since
-        return newest if newest > file.version else 0
+            return []  # deleted since
+        return [newest] if newest.version > file.version else []
+
+    def _tell(self, files: list[FileRecord]) -> None:
+        report, stored, removed = self._store.report_on(files)
+        self._link.report(report, stored=stored, removed=removed)
 
     def _begin_forward(self, job: Upload) -> Forward | None:
         if job.replication == "pipeline" and job.route:
@@ -151,11 +156,11 @@ class Uploads:
         except NoSuchFile:
             return
         if file.version == job.incoming.version:
-            self._link.report(self._store.report(), stored=[file], removed=job.incoming.dropped)
+            self._tell([file, *job.incoming.dropped])
 
     def stored(self, file: FileRecord, copy: str, upload: str, dropped: list[FileRecord]) -> None:
         """A file is durable here, and earlier versions have made way for it: note it and tell the manager."""
-        report = self._store.report()
+        report, there, removed = self._store.report_on([file, *dropped])
         detail = {
             "digest": file.digest,
             "version": file.version,
@@ -165,7 +170,7 @@ class Uploads:
         }
         self._tracer.event("stored", file=file_key(file.client, file.name), bytes=file.size, copy=copy, detail=detail)
         self._say(f"stored {file_key(file.client, file.name)}, {file.size:,} bytes ({copy})")
-        self._link.report(report, stored=[file], removed=dropped, upload=upload)
+        self._link.report(report, stored=there, removed=removed, upload=upload)
 
     def _make_copies(self, file: FileRecord, job: Upload, forward: Forward | None) -> Receipt:
         if forward is not None:

@@ -7,8 +7,9 @@ from random import Random
 from typing import Any
 
 from rpclab.config import Address
-from rpclab.manager.directory import Directory, Plan
+from rpclab.manager.directory import Directory
 from rpclab.manager.placement import POLICIES, Policy
+from rpclab.manager.placing import Plan
 from rpclab.records import FileRecord, ServerRecord
 
 RESERVATION_S = 120.0
@@ -61,7 +62,7 @@ def tombstone(name: str = "a", version: int = 1) -> FileRecord:
 
 def place(directory: Directory, name: str = "a", size: int = 10, **more: Any) -> Plan:
     options = {"wanted": 1, "now": 0.0, "random": Random(1), "upload": f"upload of {name}", **more}
-    return directory.place(ANNA, name, size, **options)
+    return directory.placing.place(ANNA, name, size, **options)
 
 
 def nodes(servers: Iterable[ServerRecord]) -> list[str]:

@@ -88,7 +88,7 @@ def test_what_somebody_writes_repairs_or_has_deleted_stays_where_it_is() -> None
     assert said(next_move(directory, 1.2)) == ("0.1", "server0", "server1")
     directory.add_files(address(1), [tombstone("0.1")])
     assert next_move(directory, 1.2) is None
-    directory.release("upload of 0.0")
+    directory.placing.release("upload of 0.0")
     assert said(next_move(directory, 1.2)) == ("0.0", "server0", "server1")
     directory.add_files(address(0), [file("0.0", size=40, wanted=2)])
     directory.upkeep.waiting(0.0)
@@ -173,5 +173,5 @@ def test_every_move_lessens_the_sum_of_squares_and_they_end(
 
 def test_what_is_reserved_counts_as_stored() -> None:
     directory = cluster([40, 40], [], [30])
-    directory.reserve("u", [address(1)], (ANNA, "new"), 70, 0.0)
+    directory.placing.reserve("u", [address(1)], (ANNA, "new"), 70, 0.0)
     assert said(next_move(directory, 1.2)) == ("0.0", "server0", "server2")

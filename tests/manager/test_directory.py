@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rpclab.errors import NameCollision, NoServer, NoSuchFile, PlacementError, UsageError
 from rpclab.manager.candidates import Ranking
-from rpclab.manager.directory import SHOWN, Directory
+from rpclab.manager.directory import Directory
 from rpclab.manager.placement import Request, Servers
+from rpclab.manager.placing import SHOWN
 from rpclab.records import FileRecord, ServerRecord
 
 from .small import ANNA, RESERVATION_S, address, directory_of, file, nodes, place, server, tombstone
@@ -47,18 +48,18 @@ def test_a_server_that_registers_again_starts_afresh() -> None:
     directory.add(server(0, 7, files=99, reserved_bytes=99))
     assert directory.servers() == [server(0, 7)]
     assert directory.total_files == 0
-    directory.release("upload of b")
+    directory.placing.release("upload of b")
     assert directory.servers() == [server(0, 7)]
 
 
 def test_a_server_may_come_back_under_another_name_and_wire() -> None:
     directory = directory_of(0)
-    assert directory.choose(now=0, random=Random(), wire="rpclab").server.node == "server0"
+    assert directory.placing.choose(now=0, random=Random(), wire="rpclab").server.node == "server0"
     directory.add(ServerRecord("other", address(0), 3, wire="document"))
     assert nodes(directory.servers()) == ["other"]
-    assert directory.choose(now=0, random=Random(), wire="document").server.node == "other"
+    assert directory.placing.choose(now=0, random=Random(), wire="document").server.node == "other"
     with pytest.raises(NoServer, match="none of the 1 servers speaks the rpclab wire"):
-        directory.choose(now=0, random=Random(), wire="rpclab")
+        directory.placing.choose(now=0, random=Random(), wire="rpclab")
 
 
 # Reports.
@@ -162,33 +163,33 @@ def test_reports_that_come_in_any_order_and_twice_end_in_the_truth(data: st.Data
 
 def test_no_server_at_all_is_said_so() -> None:
     with pytest.raises(NoServer, match="no server is registered"):
-        directory_of().choose(now=0, random=Random())
+        directory_of().placing.choose(now=0, random=Random())
 
 
 def test_all_excluded_is_said_so() -> None:
     with pytest.raises(NoServer, match="all 2 servers are excluded"):
-        directory_of(0, 0).choose(now=0, random=Random(), exclude={address(0), address(1), address(9)})
+        directory_of(0, 0).placing.choose(now=0, random=Random(), exclude={address(0), address(1), address(9)})
 
 
 def test_no_room_is_said_with_the_numbers() -> None:
     directory = directory_of(70, 40, 0, quota_bytes=100)
     place(directory, size=10, exclude={address(0), address(2)})
     with pytest.raises(NoServer, match=r"for 51 bytes: of 3 servers 1 are excluded, and the .* at most 50"):
-        directory.choose(now=0, random=Random(), size=51, exclude={address(2)})
-    assert directory.choose(now=0, random=Random(), size=50, exclude={address(2)}).server.node == "server1"
+        directory.placing.choose(now=0, random=Random(), size=51, exclude={address(2)})
+    assert directory.placing.choose(now=0, random=Random(), size=50, exclude={address(2)}).server.node == "server1"
 
 
 def test_only_servers_of_the_wire_are_chosen() -> None:
     directory = directory_of(5, 6)
     directory.add(server(2, 0, wire="document"))
-    assert directory.choose(now=0, random=Random(), wire="rpclab").server.node == "server0"
-    assert directory.choose(now=0, random=Random(), wire="document").server.node == "server2"
-    assert directory.choose(now=0, random=Random()).server.node == "server2"
+    assert directory.placing.choose(now=0, random=Random(), wire="rpclab").server.node == "server0"
+    assert directory.placing.choose(now=0, random=Random(), wire="document").server.node == "server2"
+    assert directory.placing.choose(now=0, random=Random()).server.node == "server2"
     assert nodes(place(directory, wanted=3).servers) == ["server0", "server1"]
 
 
 def test_a_decision_tells_what_was_known() -> None:
-    decision = directory_of(5, 3, 4).choose(now=0, random=Random(), exclude={address(0)})
+    decision = directory_of(5, 3, 4).placing.choose(now=0, random=Random(), exclude={address(0)})
     assert decision.server.node == "server1"
     assert (decision.policy, decision.candidates, decision.count) == (
         "fewest-bytes",
@@ -201,7 +202,7 @@ def test_a_decision_among_many_shows_the_fewest_bytes_and_the_chosen_one() -> No
     def fullest(servers: Servers, request: Request, random: Random) -> ServerRecord:
         return max(servers, key=lambda s: s.stored_bytes)
 
-    decision = directory_of(*range(100), policy=fullest).choose(now=0, random=Random())
+    decision = directory_of(*range(100), policy=fullest).placing.choose(now=0, random=Random())
     assert decision.count == 100
     assert [size for _, size in decision.candidates] == [*range(SHOWN - 1), 99]
 
@@ -215,7 +216,7 @@ def test_a_policy_gets_the_file_its_size_and_the_number_of_decisions() -> None:
 
     directory = directory_of(0, 0, policy=mine)
     place(directory, "a", 7, wanted=2)
-    directory.choose(now=0, random=Random())
+    directory.placing.choose(now=0, random=Random())
     assert seen == [Request("anna/a", 7, 0, 2), Request("anna/a", 7, 1, 2, ("server0",)), Request("", 0, 2)]
 
 
@@ -230,7 +231,7 @@ def test_a_policy_is_told_how_many_copies_there_are_to_be_and_who_has_one() -> N
     place(directory, "a", wanted=3)
     assert seen == [(3, ()), (3, ("server0",)), (3, ("server0", "server1"))]
     seen.clear()
-    directory.place_copy(file("a"), upload="u", exclude=frozenset({address(2)}), now=0, random=Random())
+    directory.placing.place_copy(file("a"), upload="u", exclude=frozenset({address(2)}), now=0, random=Random())
     assert seen == [(2, ("server2",))]
 
 
@@ -323,6 +324,15 @@ def test_a_suspected_server_is_chosen_only_if_no_other_can_be() -> None:
     assert not directory.is_suspected(address(1))
 
 
+def test_a_suspected_server_where_an_earlier_version_makes_way_is_better_than_none() -> None:
+    directory = directory_of(100, keep=1, quota_bytes=100)
+    directory.add_files(address(0), [file("a", size=60)])
+    directory.suspect(address(0))
+    assert nodes(place(directory, "a", size=60, wanted=2).servers) == ["server0"]
+    with pytest.raises(NoServer):
+        place(directory, "a", size=61)
+
+
 def test_a_suspected_server_s_earlier_version_does_not_draw_the_next_one_there() -> None:
     directory = directory_of(0, 0)
     directory.add_files(address(0), [file("a")])
@@ -332,18 +342,20 @@ def test_a_suspected_server_s_earlier_version_does_not_draw_the_next_one_there()
 
 def test_one_more_copy_is_reserved_where_nobody_excluded_is() -> None:
     directory = directory_of(0, 5, 9)
-    decision = directory.place_copy(file("a"), upload="u", exclude={address(0)}, now=0.0, random=Random())
+    decision = directory.placing.place_copy(file("a"), upload="u", exclude={address(0)}, now=0.0, random=Random())
     assert decision.server.node == "server1"
     assert [s.reserved_bytes for s in directory.servers()] == [0, 10, 0]
     with pytest.raises(NoServer):
-        directory.place_copy(file("a"), upload="v", exclude={address(n) for n in range(3)}, now=0.0, random=Random())
+        directory.placing.place_copy(
+            file("a"), upload="v", exclude={address(n) for n in range(3)}, now=0.0, random=Random()
+        )
 
 
 def test_a_server_that_has_gone_is_promised_nothing() -> None:
     directory = directory_of(0, 0)
     directory.remove(address(1))
     with pytest.raises(NoServer, match="not registered any more"):
-        directory.reserve("u", [address(0), address(1)], (ANNA, "a"), 10, 0.0)
+        directory.placing.reserve("u", [address(0), address(1)], (ANNA, "a"), 10, 0.0)
     assert directory.servers() == [server(0)]
     assert not directory.reservations.is_open((ANNA, "a"))
 
@@ -367,18 +379,18 @@ def test_a_report_releases_its_uploads_bytes_on_that_server_alone() -> None:
     place(directory, "a", 10, wanted=2)
     directory.update(address(0), stored_bytes=10, report=1, stored=[file("a")], upload="upload of a")
     assert directory.servers() == [server(0, 10, files=1), server(1, 0, reserved_bytes=10)]
-    directory.release("upload of a")
-    directory.release("upload of a")
-    directory.release("never heard of")
+    directory.placing.release("upload of a")
+    directory.placing.release("upload of a")
+    directory.placing.release("never heard of")
     assert directory.servers()[1] == server(1, 0)
 
 
 def test_a_promise_lasts_reservation_s() -> None:
     directory = directory_of(0)
     place(directory, "a", now=5.0)
-    directory.expire(5.0 + RESERVATION_S - 0.001)
+    directory.placing.expire(5.0 + RESERVATION_S - 0.001)
     assert directory.servers()[0].reserved_bytes == 10
-    assert directory.choose(now=5.0 + RESERVATION_S, random=Random()).candidates == (("server0", 0),)
+    assert directory.placing.choose(now=5.0 + RESERVATION_S, random=Random()).candidates == (("server0", 0),)
     assert directory.servers()[0].reserved_bytes == 0
 
 
@@ -387,9 +399,9 @@ def test_an_upload_that_is_placed_again_lasts_from_then_on() -> None:
     place(directory, "a", now=0.0)
     place(directory, "a", now=100.0, exclude={address(0)})
     assert [s.reserved_bytes for s in directory.servers()] == [0, 10]
-    directory.expire(RESERVATION_S)
+    directory.placing.expire(RESERVATION_S)
     assert [s.reserved_bytes for s in directory.servers()] == [0, 10]
-    directory.expire(100.0 + RESERVATION_S)
+    directory.placing.expire(100.0 + RESERVATION_S)
     assert [s.reserved_bytes for s in directory.servers()] == [0, 0]
 
 
@@ -678,14 +690,14 @@ class DirectoryModel(RuleBasedStateMachine):
 
     @rule(upload=st.integers(0, 9))
     def end(self, upload: int) -> None:
-        self.directory.release(str(upload))
+        self.directory.placing.release(str(upload))
         self.promised = {key: p for key, p in self.promised.items() if key[0] != str(upload)}
         self.tick(0)
 
     @rule(seconds=st.sampled_from([1, 30, 120]))
     def tick(self, seconds: int) -> None:
         self.now += seconds
-        self.directory.expire(self.now)
+        self.directory.placing.expire(self.now)
         self.promised = {key: p for key, p in self.promised.items() if p[0] > self.now}
 
     @invariant()
@@ -715,7 +727,7 @@ class DirectoryModel(RuleBasedStateMachine):
         )
 
     def teardown(self) -> None:
-        self.directory.expire(self.now + RESERVATION_S)
+        self.directory.placing.expire(self.now + RESERVATION_S)
         assert [s.reserved_bytes for s in self.directory.servers()] == [0] * len(self.records)
         for kept in vars(self.directory.reservations).values():
             assert kept == RESERVATION_S or not kept

@@ -265,7 +265,7 @@ def test_room_that_an_upload_had_and_gave_back_is_room() -> None:
     hold(directory, file("a", size=50), 0)
     place(directory, "b", 60, now=0.0, exclude={address(0)})
     assert todo(directory, 0.0) == []
-    directory.release("upload of b")
+    directory.placing.release("upload of b")
     assert isinstance(only(directory, 2.0), Copy)
 
 
@@ -350,7 +350,7 @@ def test_a_file_with_an_open_upload_is_left_alone_until_it_ends() -> None:
     place(directory, "a", wanted=2, now=0.0)
     directory.update(address(0), stored_bytes=10, report=1, stored=[file("a")], upload="upload of a")
     assert todo(directory, 50.0) == []
-    directory.release("upload of a")
+    directory.placing.release("upload of a")
     assert isinstance(only(directory, 52.0), Copy)
 
 
@@ -431,6 +431,33 @@ def test_versions_older_than_those_that_stay_are_buried_and_not_copied() -> None
     work = only(directory, 0.0)
     assert isinstance(work, Bury)
     assert (work.server.node, work.version) == ("server0", 2)
+
+
+def test_an_older_version_stays_while_one_that_displaces_it_lacks_a_copy_that_another_server_could_hold() -> None:
+    directory = directory_of(0, 0, keep=1, quota_bytes=50)
+    hold(directory, file("a", 1, 20), 0)
+    hold(directory, file("a", 2, 40), 1)
+    directory.update(address(0), stored_bytes=20, report=1)
+    directory.update(address(1), stored_bytes=40, report=1)
+    assert todo(directory, 0.0) == []
+    assert directory.upkeep.stuck == 1
+    directory.update(address(0), stored_bytes=50, report=2, stored=[file("a", 2, 40)])
+    assert isinstance(only(directory, 3.0), Bury)
+
+
+def test_an_older_version_goes_where_no_other_server_could_hold_a_newer_one() -> None:
+    directory = directory_of(0, keep=1)
+    for version in (1, 2):
+        hold(directory, file("a", version), 0)
+    assert isinstance(only(directory, 0.0), Bury)
+
+
+def test_a_server_over_its_quota_that_has_room_again_is_another_server() -> None:
+    directory = directory_of(0, 60, quota_bytes=50)
+    hold(directory, file("a"), 0)
+    assert todo(directory, 0.0) == []
+    directory.update(address(1), stored_bytes=10, report=1)
+    assert isinstance(only(directory, 3.0), Copy)
 
 
 def test_what_is_missing_is_copied_before_anything_is_buried() -> None:

@@ -116,7 +116,7 @@ class UpkeepModel(RuleBasedStateMachine):
                 except Failed:
                     continue
         if ends:
-            self.directory.release(upload)
+            self.directory.placing.release(upload)
 
     @rule(number=NUMBERS, heard=st.booleans())
     def die(self, number: int, heard: bool) -> None:
@@ -162,6 +162,7 @@ class UpkeepModel(RuleBasedStateMachine):
             stay = self.live(work.name)
             assert len(stay) == KEEP
             assert work.version < stay[-1]
+            assert all(self.has_all_it_can(work.name, version) for version in stay)
         return work
 
     @rule()
@@ -192,11 +193,11 @@ class UpkeepModel(RuleBasedStateMachine):
             no_server = True
         except Failed:
             pass
-        self.directory.release(upload)
+        self.directory.placing.release(upload)
         self.directory.upkeep.worked(work, self.now, done=done, no_server=no_server)
 
     def copy(self, work: Copy, upload: str) -> None:
-        target = self.directory.place_copy(
+        target = self.directory.placing.place_copy(
             work.file, upload=upload, exclude=work.excluded, now=self.now, random=self.random
         ).server
         key = (work.file.name, work.file.version)
@@ -238,7 +239,13 @@ class UpkeepModel(RuleBasedStateMachine):
         assert self.directory.upkeep.stuck == len(missing)
         for number in self.alive:
             for name, version in self.disks[number]:
-                assert version in self.live(name)
+                assert version in self.live(name) or name in missing
+
+    def has_all_it_can(self, name: str, version: int) -> bool:
+        """Whether a version has as many copies as wanted, or one on every server."""
+        holders = self.holders(name, version)
+        wanted = self.disks[min(holders)][name, version].wanted or REPLICAS
+        return len(holders) >= wanted or holders == self.alive
 
     def is_right(self, name: str, version: int) -> bool:
         """Whether a version has as many copies as wanted; fewer only where nobody has room, more never."""

@@ -171,6 +171,24 @@ def test_a_file_stored_while_its_server_registers_is_not_forgotten(network: Netw
     assert [each.file for each in network.client().list_files()] == stored
 
 
+def test_a_copy_that_is_removed_before_it_is_reported_stays_out_of_the_managers_books(
+    network: Network, make_file: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = network.server("server1").store
+    report_on, dropped = store.report_on, []
+
+    def meanwhile(files: list[FileRecord]) -> Any:
+        if not dropped:
+            dropped.append(store.drop("ann", "a", files[0].version))
+        return report_on(files)
+
+    monkeypatch.setattr(store, "report_on", meanwhile)
+    network.client().backup(make_file("a", b"12345"), "a", replicas=1)
+    assert dropped[0] is not None
+    assert list(network.client().list_files()) == []
+    assert network.books() == {"server1": 0}
+
+
 def test_a_server_is_there_with_all_of_its_files_or_not_at_all(network: Network) -> None:
     """Pages of an inventory count when `addServer` follows on the same connection, and are forgotten otherwise."""
     files = [FileRecord("ann", f"{number}", 1, "0" * 64, 1) for number in range(4)]

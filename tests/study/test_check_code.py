@@ -106,17 +106,18 @@ def does_not_listen_to_reports(manager: Manager) -> None:
 
 
 def chooses_the_fullest(manager: Manager) -> None:
-    manager.directory._policy = lambda servers, request, random: max(servers, key=lambda each: each.stored_bytes)
+    manager.directory.placing._policy = lambda servers, request, random: max(
+        servers, key=lambda each: each.stored_bytes
+    )
 
 
 def ignores_what_it_has_promised(manager: Manager) -> None:
-    name = "reserve" if hasattr(manager.directory, "reserve") else "_reserve"
-    setattr(manager.directory, name, lambda *named: None)
+    manager.directory.placing.reserve = lambda *named: None  # type: ignore[method-assign]
 
 
 def takes_one_server_twice(manager: Manager) -> None:
-    choose = manager.directory.choose
-    manager.directory.choose = lambda *, exclude=None, **named: choose(**named)  # type: ignore[method-assign]
+    choose = manager.directory.placing.choose
+    manager.directory.placing.choose = lambda *, exclude=None, **named: choose(**named)  # type: ignore[method-assign]
 
 
 def sends_every_copy_twice(server: Server) -> None:
