@@ -255,7 +255,7 @@ class Upkeep:
         directory = self._directory
         copies = directory.catalogue.copies(key, version)
         file = next(iter(copies.values()))
-        wanted = self._wanted(file)
+        wanted = file.wanted or self._replicas
         absent = [each.until for each in self._absent.values() if (key, version) in each.versions]
         servers = directory.in_order(copies)
         if len(servers) < wanted:
@@ -279,14 +279,11 @@ class Upkeep:
             return _LAST, Trim(file, [server for server in servers if server is not extra], extra)
         return None
 
-    def _wanted(self, file: FileRecord) -> int:
-        return file.wanted or self._replicas
-
     def _is_short(self, key: FileKey, version: int) -> bool:
         """Whether a version has fewer copies than wanted and possible: what it displaces is still needed."""
         catalogue = self._directory.catalogue
         copies = catalogue.copies(key, version)
-        if len(copies) >= self._wanted(next(iter(copies.values()))):
+        if len(copies) >= (next(iter(copies.values())).wanted or self._replicas):
             return False
         return self._directory.placing.is_other(catalogue.lying(key)[version].keys())
 
