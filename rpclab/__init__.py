@@ -18,13 +18,19 @@ from .errors import RpclabError
 if TYPE_CHECKING:
     from .client.session import Client
     from .cluster.local import LocalCluster
+    from .cluster.simulated import SimCluster
     from .study.history import History
 
-__all__ = ["Client", "History", "LocalCluster", "RpclabError", "__version__", "errors"]
+__all__ = ["Client", "History", "LocalCluster", "RpclabError", "SimCluster", "__version__", "errors"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"Client": ".client.session", "LocalCluster": ".cluster.local", "History": ".study.history"}
+_HOMES = {
+    "Client": ".client.session",
+    "History": ".study.history",
+    "LocalCluster": ".cluster.local",
+    "SimCluster": ".cluster.simulated",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -34,6 +34,8 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
     refused, failed             peer file                     error, message
     killed, paused, resumed, restarted    peer                cluster: what somebody did to a node
     damaged                     peer file                     cluster: a bit of a stored copy was flipped
+    partitioned, healed, reset  peer                          simulated cluster: its links were cut, mended, reset
+    filled, emptied, unsound    peer                          simulated cluster: its disk is full, has room again, fails syncs
 
 `file` is `client/name`; `peer` a node's name; `bytes` what crossed the wire or lies on the disk.
 """

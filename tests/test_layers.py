@@ -50,8 +50,8 @@ SYSTEM = {
 }
 SYSTEM |= {"pathlib", "shutil", "tempfile", "signal", "secrets", "datetime", "uuid", "queue", "concurrent"}
 CHOOSES_THE_BACKEND = "rpclab.commands.demo"  # matplotlib.use("agg") before plots draws; it draws nothing itself
-ONLY_HOME = {"matplotlib": "plots", "ipywidgets": "widgets"}
-HEAVY = ("matplotlib", "ipywidgets", "numpy", "psutil", "tqdm", "rich", "cloudpickle", "click", "IPython")
+ONLY_HOME = {"matplotlib": "plots", "ipywidgets": "widgets", "greenlet": "world"}
+HEAVY = ("matplotlib", "ipywidgets", "numpy", "psutil", "tqdm", "rich", "cloudpickle", "click", "IPython", "greenlet")
 
 
 def modules() -> list[pathlib.Path]:
@@ -193,7 +193,13 @@ def test_a_nodes_process_loads_nothing_heavy(statement: str) -> None:
 
 
 def test_a_cluster_loads_no_plots_and_no_widgets() -> None:
-    assert not loaded_by("from rpclab import LocalCluster") & {"matplotlib", "ipywidgets", "numpy", "IPython"}
+    assert not loaded_by("from rpclab import LocalCluster") & {
+        "matplotlib",
+        "ipywidgets",
+        "numpy",
+        "IPython",
+        "greenlet",
+    }
 
 
 def test_every_module_says_what_it_offers_and_begins_with_what_it_owns() -> None:

@@ -26,12 +26,19 @@ _TRIES = 5  # a class that backs up now and then leaves a quiet moment
 __all__ = ["Finding", "Judgement", "Report", "Verdict", "check", "check_run", "server_folders"]
 
 
-def check(history: History, disks: Mapping[str, str | os.PathLike[str]], *, disk: Disk | None = None) -> Report:
-    """Judge a run by its history and its servers' folders, by name; those of a simulated world are read from its `disk`.
+def check(
+    history: History, disks: Mapping[str, str | os.PathLike[str] | ServerFolder], *, disk: Disk | None = None
+) -> Report:
+    """Judge a run by its history and its servers' folders, by name; those of a simulated world are read from its `disk`, or,
+    where each server has one of its own, were read already.
 
     Each file is read once, so it takes as long as reading the disks.
     """
-    run = Run(history, {server: ServerFolder.read(path, disk) for server, path in disks.items()})
+    folders = {
+        server: path if isinstance(path, ServerFolder) else ServerFolder.read(path, disk)
+        for server, path in disks.items()
+    }
+    run = Run(history, folders)
     return Report(tuple(judge(run) for judge in INVARIANTS))
 
 

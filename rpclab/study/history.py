@@ -77,6 +77,12 @@ class History:
                 damaged += _read_log(path.read_bytes(), events)
         return cls(events, damaged=damaged)
 
+    @classmethod
+    def from_logs(cls, logs: Iterable[bytes]) -> History:
+        """The history in event logs that are in memory, such as a simulated cluster's."""
+        events: list[Event] = []
+        return cls(events, damaged=sum([_read_log(log, events) for log in logs]))
+
     def __len__(self) -> int:
         return len(self.events)
 

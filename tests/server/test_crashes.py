@@ -12,8 +12,8 @@ import pytest
 
 from rpclab.errors import DiskFull, RpclabError, StorageError, SyncFailed
 from rpclab.server.store import Store
+from rpclab.world.simulated_disk import SimulatedDisk as Disk
 
-from ..simulated.small_disk import Disk
 from .versions import Model, Step, check, read, stored
 
 SEEDS = range(5)
@@ -60,7 +60,7 @@ def run(store: Store, disk: Disk, acknowledged: Callable[[], object] = lambda: N
 
 @pytest.fixture
 def total(step_world: Callable[..., Any]) -> int:
-    disk = Disk(lambda: None)
+    disk = Disk()
     world = step_world(disk=disk)
     store = Store(world, "server")
     run(store, disk)
@@ -77,7 +77,7 @@ def test_a_power_cut_at_any_step_costs_nothing_that_was_acknowledged(
     outcomes = set()
     for at in range(1, total + 1):
         chance = random.Random(f"{seed} {at}")
-        disk, done = Disk(lambda: None), 0
+        disk, done = Disk(), 0
         world = step_world(disk=disk, die_at=at)
 
         def acknowledged() -> None:
@@ -145,7 +145,7 @@ def test_a_failure_at_any_step_undoes_what_failed_and_nothing_else(
 ) -> None:
     refused = carried_out = 0
     for at in range(1, total + 1):
-        disk = Disk(lambda: None)
+        disk = Disk()
         world = step_world(disk=disk, fail_at=at, error=error)
         try:
             store = Store(world, "server")
@@ -187,7 +187,7 @@ def test_a_failure_at_any_step_undoes_what_failed_and_nothing_else(
 def test_one_that_failed_leaves_the_newest_readable_under_its_plain_name(step_world: Callable[..., Any]) -> None:
     """Every step from the journal's line to the rename fails in turn."""
     for step in ("write journal.jsonl", "sync journal.jsonl", "rename to 1", "sync folder a", "rename to a"):
-        disk = Disk(lambda: None)
+        disk = Disk()
         world = step_world(disk=disk, error=lambda at: StorageError(f"failed: {at}"))
         store = Store(world, "server")
         Step("put", "a", 1, b"old").do(store)

@@ -22,8 +22,8 @@ from hypothesis.stateful import (
 from rpclab.errors import NoSuchFile
 from rpclab.server.incoming import Incoming
 from rpclab.server.store import Store
+from rpclab.world.simulated_disk import SimulatedDisk as Disk
 
-from ..simulated.small_disk import Disk
 from .versions import Model, check
 
 NAMES = st.sampled_from(["a", "x/b"])
@@ -36,7 +36,7 @@ class StoreOfVersions(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.disk = Disk(lambda: None)
+        self.disk = Disk()
         self.model: Model = {}
         self.buried: dict[str, int] = {}
         self.arriving: list[tuple[Incoming, bytes]] = []

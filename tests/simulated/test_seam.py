@@ -24,8 +24,7 @@ from rpclab.rpc.handshake import Identity, Role
 from rpclab.server.service import Server
 from rpclab.trace import Event, Tracer
 from rpclab.world.base import World
-
-from .small_world import Simulation, SmallWorld
+from rpclab.world.simulated import SimulatedWorld, Simulation
 
 SERVERS = ("server1", "server2", "server3")
 NODES = ("manager", *SERVERS, "client1")
@@ -41,11 +40,14 @@ class Play:
 
     def __init__(self, seed: int) -> None:
         self.simulation = Simulation(seed)
-        self.worlds = {node: SmallWorld(self.simulation, node) for node in NODES}
+        self.worlds = {node: self._world(node) for node in NODES}
         self.tracers: list[Tracer] = []
         self.said: list[str] = []
         self.receipts: dict[str, Receipt] = {}
         self.simulation.run(self._story)
+
+    def _world(self, node: str) -> SimulatedWorld:
+        return self.simulation.world(node, self.simulation.disk(node))
 
     @property
     def logs(self) -> dict[str, bytes]:
@@ -57,10 +59,7 @@ class Play:
         return sorted((msgspec.json.decode(line, type=Event) for line in lines), key=lambda event: event.time)
 
     def contents(self, node: str, path: str) -> bytes:
-        reader = self.worlds[node].disk.open(path)
-        data = bytearray(reader.size)
-        assert reader.read_into(memoryview(data)) == len(data)
-        return bytes(data)
+        return self.worlds[node].disk.contents(path)
 
     def copies(self, name: str) -> dict[str, bytes]:
         """What lies on the servers' disks under that name."""
@@ -105,7 +104,7 @@ class Play:
             task.join()
         for name in modes:
             client.restore(name, "restored")
-        self.simulation.cut("manager", "server3")
+        self.simulation.wires.reset("server3", random.Random(1), 1.0)
         self._wait_for(client, 2)
         self._backup(client, "without server3", "pipeline")
         self._wait_for(client, 3)
@@ -116,7 +115,7 @@ class Play:
     def _wait_for(self, client: Client, servers: int) -> None:
         while len(client.list_servers()) != servers:
             assert self.simulation.now < 60, f"{servers} servers did not come to be registered: {self.said}"
-            self.simulation.sleep(0.01)
+            self.simulation.scheduler.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +157,8 @@ def test_a_server_whose_connection_is_cut_is_gone_not_chosen_and_comes_back(play
 def test_time_is_virtual_and_every_task_has_ended(play: Play) -> None:
     assert 2.0 < play.simulation.now < 60.0
     assert play.events[-1].time <= play.simulation.now
-    assert play.simulation.unfinished() == []
-    assert len(play.simulation.tasks) > 20
+    assert [task.name for world in play.worlds.values() for task in world.life.tasks] == []
+    assert play.simulation.scheduler.turns > 100
 
 
 def test_the_same_seed_gives_the_same_log_to_the_byte(play: Play) -> None:

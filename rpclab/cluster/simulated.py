@@ -1,0 +1,356 @@
+"""A cluster in a simulated world: the same manager, servers and clients, in memory, in virtual time, and again at will.
+
+The same seed gives the same event log, to the byte; another seed another schedule. Time passes only while a verb is
+carried out or the cluster is told to `sleep`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..config import Address
+from ..errors import StartFailed, UsageError
+from ..manager.directory import Directory
+from ..manager.service import Manager
+from ..names import check_client
+from ..records import Location, ServerRecord
+from ..rpc.handshake import Role
+from ..study.check import Report, check
+from ..study.folder import ServerFolder
+from ..study.history import History
+from ..text import bytes_text
+from ..trace import Tracer
+from ..world.simulated import Conditions, Simulation
+from .settings import Settings
+from .simulated_client import SimClient, SimClients
+from .simulated_node import Facts, Make, MemoryLog, SimNode
+from .simulated_parts import MANAGER, PORT, make_client, make_manager, make_server
+from .tables import html_table, text_table
+
+__all__ = ["Conditions", "SimCluster"]
+
+_POLL_S = 0.02
+_HEADS = ("part", "role", "state", "files", "stored")
+
+
+class SimCluster:
+    """A manager, servers and clients in one simulation, ready when the constructor returns.
+
+    `seed` decides everything that happens by chance. `conditions`: what the network is like; `disk_bytes`: what each disk
+    holds. The other arguments are those of `LocalCluster`. Errors: UsageError, StartFailed.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        servers: int = 3,
+        clients: int = 2,
+        replicas: int = 2,
+        placement: str | Callable[..., Any] = "fewest-bytes",
+        replication: str = "after",
+        acknowledge: str = "all",
+        quota_bytes: int | None = None,
+        keep: int = 5,
+        heartbeat_s: float = 1.0,
+        dead_s: float = 10.0,
+        repair: bool = True,
+        repair_bytes_s: int = 64 << 20,
+        scrub_bytes_s: int = 4 << 20,
+        scrub_round_s: float = 60.0,
+        disk_bytes: int = 1 << 30,
+        conditions: Conditions | None = None,
+        trace: bool = True,
+        start_s: float = 20.0,
+    ) -> None:
+        settings = Settings(
+            servers=servers,
+            clients=clients,
+            replicas=replicas,
+            placement=placement,
+            replication=replication,
+            acknowledge=acknowledge,
+            document_wire=False,
+            ports="free",
+            quota_bytes=quota_bytes,
+            seed=seed,
+            keep=keep,
+            heartbeat_s=heartbeat_s,
+            dead_s=dead_s,
+            repair=repair,
+            repair_bytes_s=repair_bytes_s,
+            scrub_bytes_s=scrub_bytes_s,
+            scrub_round_s=scrub_round_s,
+        )
+        self.seed = seed
+        self.settings = {"seed": seed, **{key: each for key, each in settings.told().items() if key != "document_wire"}}
+        self.simulation = Simulation(seed, conditions)
+        self._settings, self._disk_bytes, self._trace = settings, disk_bytes, trace
+        self._nodes: dict[str, SimNode] = {}
+        self._ended = False
+        self._faults = self.simulation.chance("faults")
+        self._log = MemoryLog() if trace else None
+        self._tracer = Tracer(self.simulation.world("cluster", self.simulation.disk("cluster")), "cluster", self._log)
+        manager = self._add("manager", MANAGER, make_manager(settings), lambda part: {"settings": part.get_settings()})
+        for number in range(1, servers + 1):
+            name = f"server{number}"
+            facts = {"folder": name, "quota_bytes": quota_bytes}
+            self._add("server", name, make_server(quota_bytes), lambda part, facts=facts: facts)  # type: ignore[misc]
+        self.run(manager.start)
+        self.run(*(self._nodes[name].start for name in self.servers))
+        names = [f"client{number}" for number in range(1, clients + 1)]
+        self.clients = SimClients((name, self._add_client(name)) for name in names)
+        self._wait_registered(self.servers, start_s)
+
+    def _add(self, role: Role, name: str, make: Make, facts: Facts = lambda part: {}) -> SimNode:
+        node = SimNode(
+            self.simulation, name, role, make, port=PORT, disk_bytes=self._disk_bytes, trace=self._trace, facts=facts
+        )
+        self._nodes[name] = node
+        return node
+
+    def _add_client(self, name: str) -> SimClient:
+        node = self._add("client", name, make_client)
+        self.run(node.start)
+        return SimClient(self.simulation, node)
+
+    # ---- running
+
+    def run(self, *functions: Callable[[], object]) -> Any:
+        """Run functions in the simulation, side by side; returns when all have: the result, or several in a list. What one
+        raises is raised here, once all have ended."""
+        simulation = self.simulation
+        tasks = [simulation.begin(each, simulation.outside, getattr(each, "__name__", "run")) for each in functions]
+        for task in tasks:
+            simulation.wait_for(task)
+        for task in tasks:
+            if task.error is not None:
+                raise task.error
+        return tasks[0].result if len(tasks) == 1 else [task.result for task in tasks]
+
+    def sleep(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self.run(lambda: self.simulation.scheduler.sleep(seconds))
+
+    @property
+    def now(self) -> float:
+        """Seconds of virtual time since the beginning."""
+        return self.simulation.now
+
+    def _wait_registered(self, servers: Iterable[str], within_s: float) -> None:
+        if self.state(MANAGER) != "running":
+            return
+        until = self.now + within_s
+        while missing := {each for each in servers if self.state(each) == "running"} - self._listed().keys():
+            if self.now > until:
+                raise StartFailed(f"{', '.join(sorted(missing))} did not register with the manager in time")
+            self.sleep(_POLL_S)
+
+    def _listed(self) -> dict[str, ServerRecord]:
+        """The servers as the manager has them: looked up there, without a message, for looking must not change the picture."""
+        directory = self._directory()
+        return {} if directory is None else {server.node: server for server in directory.servers()}
+
+    def _directory(self) -> Directory | None:
+        node = self._nodes[MANAGER]
+        return None if node.state == "stopped" or not isinstance(node.part, Manager) else node.part.directory
+
+    # ---- what there is
+
+    @property
+    def nodes(self) -> list[str]:
+        """The names of all parts."""
+        return list(self._nodes)
+
+    @property
+    def servers(self) -> list[str]:
+        """The names of the servers."""
+        return [name for name, node in self._nodes.items() if node.role == "server"]
+
+    @property
+    def addresses(self) -> dict[str, Address]:
+        """Where each part listens."""
+        return {name: self._nodes[name].address for name in self.nodes}
+
+    def state(self, node: str) -> str:
+        """running, paused or stopped."""
+        return self._node(node).state
+
+    def log(self, node: str, lines: int = 40) -> str:
+        """The last lines that a part would have printed."""
+        return "\n".join(self._node(node).said[-lines:])
+
+    def event_log(self, node: str) -> bytes:
+        """A node's event log, as its file would be; "cluster" is what was done to the others."""
+        log = self._log if node == "cluster" else self._node(node).log
+        return log.contents() if log is not None else b""
+
+    def disk(self, node: str) -> Any:
+        """A node's disk; a server's folder there has its name."""
+        return self._node(node).disk
+
+    @property
+    def history(self) -> History:
+        """All events so far."""
+        return History.from_logs(map(self.event_log, ["cluster", *self._nodes]))
+
+    def check(self) -> Report:
+        """What the judge says of this run, by the event logs and the servers' disks as they are now; best after `stop`."""
+        if not self._trace:
+            raise UsageError("there are no events: this cluster has trace=False")
+        folders = {server: ServerFolder.read(server, self._nodes[server].disk) for server in self.servers}
+        return check(self.history, folders)
+
+    def files(self) -> list[Location]:
+        """Every stored file, and the servers that hold it, as the manager has it; nothing while there is none."""
+        directory = self._directory()
+        return [] if directory is None else directory.files(None, None, sys.maxsize)
+
+    def stored_bytes(self) -> dict[str, int]:
+        """The bytes stored on each server that the manager knows."""
+        return {node: server.stored_bytes for node, server in self._listed().items()}
+
+    def upkeep(self) -> dict[str, Any]:
+        """What the manager does about copies now. See `LocalCluster.upkeep`. Errors: NotRunning."""
+        manager = self._nodes[MANAGER].part
+        assert isinstance(manager, Manager)
+        found = self.simulation.run(manager.get_upkeep, self._nodes[MANAGER].world.life)
+        assert isinstance(found, dict)
+        return found
+
+    def _node(self, name: str) -> SimNode:
+        if name not in self._nodes:
+            raise UsageError(f"there is no {name!r} in this cluster; there are {', '.join(self._nodes)}")
+        return self._nodes[name]
+
+    def connect(self, name: str = "notebook") -> SimClient:
+        """One more client, whose files are stored under `name`. Errors: UsageError."""
+        if check_client(name) in {*self._nodes, "cluster"}:
+            raise UsageError(f"{name} is in this cluster already: use cluster.clients[{name!r}]")
+        self.clients[name] = client = self._add_client(name)
+        return client
+
+    # ---- faults
+
+    def kill(self, node: str) -> None:
+        """End a part as `kill -9` does: at once, without a word. What it wrote is still on its disk."""
+        self._fault("killed", node)
+        self._node(node).kill()
+
+    def cut_power(self, node: str) -> None:
+        """Take the power from a part's machine: an arbitrary part of what was not synced is lost, and nobody is told."""
+        self._fault("killed", node, power=True)
+        self._node(node).cut_power()
+
+    def pause(self, node: str) -> None:
+        """Stop a part's time: it keeps its connections and answers nothing."""
+        self._node(node).pause()
+        self._fault("paused", node)
+
+    def resume(self, node: str) -> None:
+        """Let a paused part go on."""
+        self._node(node).resume()
+        self._fault("resumed", node)
+
+    def restart(self, node: str, *, start_s: float = 20.0) -> None:
+        """Start a part again on its port and disk, ending it first if it runs; returns when it serves again, as
+        `LocalCluster.restart` does. Errors: StartFailed, and those of the part."""
+        part = self._node(node)
+        part.stop()
+        self._fault("restarted", node)
+        self.run(part.start)
+        self._wait_registered({"manager": self.servers, "server": [node]}.get(part.role, []), start_s)
+
+    def partition(self, *groups: str | Iterable[str], one_way: bool = False) -> None:
+        """Cut the links between groups of nodes; nodes that are not named are a group of their own. With `one_way` only what
+        the first group sends is cut off. What is cut already stays cut: `heal` mends all."""
+        chosen = [[group] if isinstance(group, str) else list(group) for group in groups]
+        named = [node for group in chosen for node in group]
+        for node in named:
+            self._node(node)
+        parts = [*chosen, [node for node in self._nodes if node not in named]]
+        senders = parts[:1] if one_way else parts
+        links = [(a, b) for one in senders for other in parts if one is not other for a in one for b in other]
+        self.simulation.wires.partition(links)
+        for node in named:
+            self._fault("partitioned", node, one_way=one_way)
+
+    def heal(self) -> None:
+        """Mend every link."""
+        self.simulation.wires.heal()
+        self._fault("healed", "")
+
+    def reset(self, node: str, share: float = 0.5) -> int:
+        """Break some of a node's connections, as a restarted switch does; returns how many."""
+        count = self.simulation.wires.reset(node, self._faults, share)
+        self._fault("reset", node, connections=count)
+        return count
+
+    def damage(self, node: str, file: str, *, version: int | None = None) -> str:
+        """Flip one bit of a server's copy of `file` (as "client1/photo.png"): its newest version, or an earlier one. Returns
+        the damaged file's path. Errors: NoSuchFile when there is no copy, or it is empty."""
+        path = f"{node}/Backups/{file}" if version is None else f"{node}/Versions/{file}/{version}"
+        self._node(node).disk.flip_bit(path, self._faults.randrange(1 << 40))
+        self._fault("damaged", node, file)
+        return path
+
+    def fill(self, node: str, free_bytes: int = 0) -> None:
+        """Fill a node's disk up to so many bytes; `empty` frees it again."""
+        disk = self._node(node).disk
+        disk.capacity_bytes = disk.used + free_bytes
+        self._fault("filled", node, free_bytes=free_bytes)
+
+    def empty(self, node: str) -> None:
+        """Free what `fill` took."""
+        self._node(node).disk.capacity_bytes = self._disk_bytes
+        self._fault("emptied", node)
+
+    def fail_syncs(self, node: str, share: float) -> None:
+        """Let so large a part of a disk's syncs fail from now on; 0 mends it."""
+        self._node(node).disk.failing = share
+        self._fault("unsound", node, share=share)
+
+    def _fault(self, kind: str, node: str, file: str = "", **detail: Any) -> None:
+        self._tracer.event(kind, peer=node, file=file, detail=detail)
+
+    # ---- the end
+
+    def stop(self) -> None:
+        """End every part cleanly: the clients and servers first, the manager last. May be called twice."""
+        if self._ended:
+            return
+        self.heal()
+        parts = [node for name, node in self._nodes.items() if name != MANAGER]
+        self.run(*(part.stop for part in parts))
+        self.run(self._nodes[MANAGER].stop)
+        self.simulation.close()
+        self._ended = True
+
+    def __enter__(self) -> SimCluster:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    # ---- seeing it
+
+    def _rows(self) -> list[list[str]]:
+        known = self._listed()
+        rows = []
+        for name in self._nodes:
+            found = known.get(name)
+            figures = ["", ""] if found is None else [str(found.files), bytes_text(found.stored_bytes)]
+            rows.append([name, self._nodes[name].role, self._nodes[name].state, *figures])
+        return rows
+
+    def _title(self) -> str:
+        chosen = ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in self.settings.items())
+        return f"Simulated cluster after {self.now:.3f} s ({chosen})"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._title(), _HEADS, self._rows(), right=(3, 4))
+
+    def __repr__(self) -> str:
+        return text_table(self._title(), _HEADS, self._rows())

@@ -1,0 +1,151 @@
+"""One part of a simulated cluster: its disk and its event log, which outlive it, and its present life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..config import Address, Limits
+from ..errors import NotRunning, StartFailed
+from ..rpc.handshake import Role
+from ..trace import Tracer
+from ..world.simulated import SimulatedWorld, Simulation
+
+__all__ = ["Facts", "Make", "MemoryLog", "Part", "SimNode"]
+
+
+class Part(Protocol):
+    """What runs: a manager, a server or a client."""
+
+    def start(self, address: Address) -> Address: ...
+
+    def stop(self, within_s: float = 0.0) -> None: ...
+
+
+Make = Callable[[SimulatedWorld, Tracer, Callable[[str], None]], Part]
+"""Builds a part for one life, from its world, its tracer and where it tells people what it does."""
+
+Facts = Callable[[Any], dict[str, object]]
+"""What a part that has started says of itself in its event log."""
+
+
+class MemoryLog:
+    """An event log that lies with whoever watches the simulation: no power cut can reach it."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.last_line = b""
+
+    def append(self, line: bytes) -> None:
+        self.lines.append(line)
+        self.last_line = line
+
+    def close(self) -> None: ...
+
+    def contents(self) -> bytes:
+        return b"".join(self.lines)
+
+
+class SimNode:
+    """`make` builds the part anew for each life. `state` is running, paused or stopped."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        name: str,
+        role: Role,
+        make: Make,
+        *,
+        port: int,
+        disk_bytes: int,
+        trace: bool,
+        facts: Facts = lambda part: {},
+    ) -> None:
+        self.name, self.role = name, role
+        self.address: Address = (name, port)
+        self.disk = simulation.disk(name, disk_bytes)
+        self.log = MemoryLog() if trace else None
+        self.said: list[str] = []
+        self.state = "stopped"
+        self._power = simulation.chance(f"power of {name}")
+        self._simulation, self._make, self._facts = simulation, make, facts
+        self._world: SimulatedWorld | None = None
+        self._part: Part | None = None
+        self._tracer: Tracer | None = None
+
+    @property
+    def world(self) -> SimulatedWorld:
+        if self._world is None or self.state == "stopped":
+            raise NotRunning(f"{self.name} is not running: cluster.restart({self.name!r})")
+        return self._world
+
+    @property
+    def part(self) -> Part:
+        if self._part is None or self.state == "stopped":
+            raise NotRunning(f"{self.name} is not running: cluster.restart({self.name!r})")
+        return self._part
+
+    def start(self) -> None:
+        """Begin a new life; returns when it serves. Errors: StartFailed, if it was ended before, and those of the part."""
+        world = self._world = self._simulation.world(self.name, self.disk)
+        self.state = "running"
+        task = self._simulation.begin(lambda: self._begin(world), world.life, f"{self.name}-starts")
+        self._simulation.wait_for(task)
+        if task.error is not None:
+            self.kill()
+            raise task.error
+        if task.killed:
+            raise StartFailed(f"{self.name} was ended while it started")
+
+    def _begin(self, world: SimulatedWorld) -> None:
+        self._tracer = tracer = Tracer(world, self.name, self.log)
+        self._part = part = self._make(world, tracer, self._say)
+        self.address = part.start(self.address)
+        detail = {"role": self.role, "address": list(self.address), "wall": world.clock.wall(), **self._facts(part)}
+        tracer.event("started", detail=detail)
+
+    def _say(self, line: str) -> None:
+        self.said.append(f"{self._simulation.now:.6f} {line}")
+
+    def stop(self) -> None:
+        """End this life cleanly."""
+        if self.state == "paused":
+            self.resume()
+        world, part, tracer = self._world, self._part, self._tracer
+        if self.state == "stopped" or world is None:
+            return
+
+        def end() -> None:
+            if part is not None:
+                part.stop(Limits().stop_s)
+            if tracer is not None:
+                tracer.event("stopped")
+                tracer.close()
+
+        task = self._simulation.begin(end, world.life, f"{self.name}-stops")
+        self._simulation.wait_for(task)
+        if task.error is not None:
+            raise task.error
+        if self._world is world and not world.life.ended:
+            self.state = "stopped"
+            self._simulation.kill(world)
+
+    def kill(self) -> None:
+        """End its process as `kill -9` does."""
+        if self._world is not None and self.state != "stopped":
+            self.state = "stopped"
+            self._simulation.kill(self._world)
+
+    def cut_power(self) -> None:
+        """Take its machine's power away."""
+        if self._world is not None and self.state != "stopped":
+            self.state = "stopped"
+            self._simulation.cut_power(self._world, self._power)
+
+    def pause(self) -> None:
+        self._simulation.scheduler.pause(self.world.life)
+        self.state = "paused"
+
+    def resume(self) -> None:
+        self._simulation.scheduler.resume(self.world.life)
+        self.state = "running"

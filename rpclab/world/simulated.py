@@ -1,0 +1,145 @@
+"""The simulated world: the parts of base.py in memory and in one thread, with a clock that jumps, and all chance from one seed.
+
+A `Simulation` holds what the nodes share: time, turns, the network. Each life of a node has a `SimulatedWorld`, and all lives of
+a node one disk. Every kind of chance has a generator of its own (`Simulation.chance`), so that one more fault does not change
+what the network does. Nothing here touches a clock, a socket, a file, a thread, or the order of a set.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from greenlet import GreenletExit
+
+from ..errors import ConnectionLost
+from .simulated_disk import SimulatedDisk
+from .simulated_network import Conditions, SimulatedNetwork, Wires
+from .simulated_tasks import Life, Scheduler, SimulatedTask, SimulatedTasks
+
+__all__ = ["Conditions", "SimulatedWorld", "Simulation"]
+
+_SYNC_S = 0.001  # at most
+_SLOW = 0.1  # of what is done to a disk takes time, the rest is done by its cache
+_STEP_S = 0.0005  # at most
+_BEGAN = 1_700_000_000.0  # the wall clock's time at the beginning
+
+
+class Simulation:
+    """Time, the network, and whose turn it is. `run` a function in it: it returns what the function does."""
+
+    def __init__(self, seed: int, conditions: Conditions | None = None) -> None:
+        self.seed = seed
+        self.scheduler = Scheduler(self.chance("scheduling"))
+        self.wires = Wires(self.scheduler, self.chance("network"), conditions or Conditions())
+        self.outside = Life("outside")
+        self._lives: dict[str, int] = {}
+        self._living: list[Life] = []
+
+    def chance(self, of: str) -> random.Random:
+        """A generator of its own for one kind of chance."""
+        return random.Random(f"{self.seed} {of}")
+
+    @property
+    def now(self) -> float:
+        return self.scheduler.now
+
+    def run(self, function: Callable[[], object], life: Life | None = None, name: str = "main") -> object:
+        """Run a function as a task until it returns; what it raises is raised here, and so is any other task's fault."""
+        task = self.begin(function, life or self.outside, name)
+        self.wait_for(task)
+        if task.error is not None:
+            raise task.error
+        if task.killed:
+            raise ConnectionLost(f"{task.life.node} was killed meanwhile")
+        return task.result
+
+    def begin(self, function: Callable[[], object], life: Life, name: str) -> SimulatedTask:
+        """Have a life carry a function out; `wait_for` it."""
+        return SimulatedTask(self.scheduler, life, function, name, asked=True)
+
+    def wait_for(self, task: SimulatedTask) -> None:
+        """Wait until a task has ended; it has its result. A fault of any other task, which none should have, is raised here."""
+        if self.scheduler.current is not None:
+            task.join()
+        else:
+            self.scheduler.run(task)
+        if self.scheduler.faults:
+            faulty, fault = self.scheduler.faults[0]
+            fault.add_note(f"in the simulated task {faulty.name!r}, seed {self.seed}")
+            raise fault
+
+    def disk(self, node: str, capacity_bytes: int = 1 << 30) -> SimulatedDisk:
+        """A disk that takes time."""
+        scheduler, chance = self.scheduler, self.chance(f"disk of {node}")
+
+        def step() -> None:
+            if scheduler.dying:
+                raise GreenletExit
+            if scheduler.current is not None and chance.random() < _SLOW:
+                scheduler.sleep(_STEP_S * chance.random())
+
+        def sync() -> None:
+            if scheduler.current is not None:
+                scheduler.sleep(_SYNC_S * chance.random())
+
+        return SimulatedDisk(sync, step=step, chance=chance, capacity_bytes=capacity_bytes)
+
+    def world(self, node: str, disk: SimulatedDisk) -> SimulatedWorld:
+        """The world of a node's next life."""
+        number = self._lives[node] = self._lives.get(node, 0) + 1
+        life = Life(node)
+        self._living = [each for each in self._living if not each.ended] + [life]
+        return SimulatedWorld(self, life, disk, number)
+
+    def close(self) -> None:
+        """End whatever still runs: nothing happens any more."""
+        for life in [*self._living, self.outside]:
+            self.scheduler.end(life, lambda: None)
+
+    def kill(self, world: SimulatedWorld) -> None:
+        """End a node's process at once."""
+
+        def after() -> None:
+            world.disk.let_go()
+            self.wires.ended(world.life.node)
+
+        self.scheduler.end(world.life, after)
+
+    def cut_power(self, world: SimulatedWorld, chance: random.Random) -> None:
+        """Take a node's power away: of what was not synced an arbitrary part is lost, and nobody is told."""
+
+        def after() -> None:
+            world.disk.lose(chance)
+            self.wires.power_off(world.life.node)
+
+        self.scheduler.end(world.life, after)
+
+
+class SimulatedClock:
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.sleep = scheduler.sleep
+
+    def now(self) -> float:
+        return self._scheduler.now
+
+    def wall(self) -> float:
+        return _BEGAN + self._scheduler.now
+
+
+class SimulatedWorld:
+    """All that one life of a node may touch."""
+
+    def __init__(self, simulation: Simulation, life: Life, disk: SimulatedDisk, number: int) -> None:
+        self.life = life
+        self.clock = SimulatedClock(simulation.scheduler)
+        self.network = SimulatedNetwork(simulation.wires, life.node)
+        self.disk = disk
+        self.tasks = SimulatedTasks(simulation.scheduler, life)
+        self.random = simulation.chance(f"choices of {life.node}, life {number}")
+        self._nonces = simulation.chance(f"nonces of {life.node}, life {number}")
+        simulation.wires.off.discard(life.node)
+
+    def nonce(self, length: int) -> bytes:
+        return self._nonces.randbytes(length)

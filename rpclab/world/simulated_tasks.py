@@ -1,0 +1,299 @@
+"""Simulated tasks and time: greenlets in one thread, one at a time, and a clock that jumps to the next thing that happens.
+
+A task runs until it waits; then one of those that are ready runs, chosen by chance, and when none is, time goes on. Now and
+then a task that takes a lock waits a moment first, as one that the system has interrupted. A `Life` is one run of a node: when
+it is ended its tasks end together, at the very instruction at which they stand, and whatever they try to do on their way out
+(`finally`, `except BaseException`) has no effect on anything.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from ..errors import ClusterError
+
+__all__ = ["Life", "Scheduler", "SimulatedCondition", "SimulatedLock", "SimulatedTask", "SimulatedTasks"]
+
+_NEVER = float("inf")
+_INTERRUPTED = 0.02  # of the times that a lock is taken
+_INTERRUPTION_S = 0.002  # at most
+_AT_ONE_MOMENT = 1_000_000  # turns without any time passing: somebody turns round and round
+
+Parked = list["SimulatedTask"]
+
+
+class Scheduler:
+    """Whose turn it is, and what time it is. All waiting comes down to `wait`."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.now = 0.0
+        self.dying = False
+        """A life is being ended: what its tasks do now has no effect."""
+        self.current: SimulatedTask | None = None
+        self.chance = chance.random
+        self.turns = 0
+        """How often a task has been given its turn."""
+        self.faults: list[tuple[SimulatedTask, Exception]] = []
+        """Tasks that ended with an exception, which no task of ours should."""
+        self.hub = getcurrent()
+        self._ready: list[SimulatedTask] = []
+        self._events: list[tuple[float, int, Callable[[Any], object], Any]] = []
+        self._number = 0
+
+    def run(self, task: SimulatedTask) -> None:
+        """Run until this task has ended. Errors: ClusterError, when all wait for one another."""
+        if getcurrent() is not self.hub:
+            raise ClusterError("a simulation runs in the thread that made it, and only once at a time")
+        ready, events, chance = self._ready, self._events, self.chance
+        moment = self.turns
+        while not task.done:
+            if ready:
+                if len(ready) > 1:
+                    place = int(chance() * len(ready))
+                    ready[place], ready[-1] = ready[-1], ready[place]
+                chosen = ready.pop()
+                if chosen.life.held is not None:
+                    chosen.life.held.append(chosen)
+                    continue
+                self.turns += 1
+                self.current = chosen
+                chosen.greenlet.switch(chosen.woken)
+                self.current = None
+                if self.turns - moment > _AT_ONE_MOMENT:
+                    raise ClusterError(f"{chosen.name} turns round and round, and no time passes")
+            elif events:
+                self.now, _, action, argument = heapq.heappop(events)
+                moment = self.turns
+                action(argument)
+            else:
+                raise ClusterError(f"nothing will ever happen again, and {task.name} still waits")
+
+    def number(self) -> int:
+        self._number += 1
+        return self._number
+
+    def at(self, time: float, action: Callable[[Any], object], argument: Any = None) -> None:
+        """Do something later; what is due at the same moment is done in this order."""
+        self._number += 1
+        heapq.heappush(self._events, (time, self._number, action, argument))
+
+    def wait(self, parked: Parked, until: float | None = None) -> bool:
+        """Let others run until somebody wakes those parked there; False if it got too late first."""
+        if self.dying:
+            raise GreenletExit
+        task = self.current
+        if task is None:
+            raise ClusterError("only a task of the simulation may wait: use cluster.run(...)")
+        parked.append(task)
+        task.parked = parked
+        if until is None:
+            task.until = _NEVER
+        else:
+            task.until = until
+            if until < task.timer:
+                self._set_timer(task)
+        return bool(self.hub.switch())
+
+    def _set_timer(self, task: SimulatedTask) -> None:
+        task.timer = max(task.until, self.now)
+        self.at(task.timer, self._ring, task)
+
+    def _ring(self, task: SimulatedTask) -> None:
+        """A task has one timer, at or before the moment that it waits for: setting one for each wait would cost the most."""
+        if self.now < task.timer:
+            return  # an earlier one was set after this
+        task.timer = _NEVER
+        if task.parked is None:
+            return
+        if task.until <= self.now:
+            task.parked.remove(task)
+            self._make_ready(task, False)
+        elif task.until != _NEVER:
+            self._set_timer(task)
+
+    def _make_ready(self, task: SimulatedTask, woken: bool) -> None:
+        task.parked, task.woken = None, woken
+        self._ready.append(task)
+
+    def wake(self, parked: Parked, count: int | None = None) -> None:
+        if parked:
+            for task in parked[:count]:
+                self._make_ready(task, True)
+            del parked[:count]
+
+    def sleep(self, seconds: float) -> None:
+        self.wait([], self.now + seconds)
+
+    def interrupt(self) -> None:
+        """What a system may do to any task at any moment."""
+        if self.current is not None and not self.dying and self.chance() < _INTERRUPTED:
+            self.sleep(_INTERRUPTION_S * self.chance())
+
+    # ---- lives
+
+    def end(self, life: Life, after: Callable[[], object]) -> None:
+        """End a life as `kill -9` does; `after` is done at the same moment, by nobody's task."""
+        if self.current is not None and self.current.life is life:
+            self.at(self.now, lambda _: self._end(life, after))
+            self.wait([])
+        self._end(life, after)
+
+    def _end(self, life: Life, after: Callable[[], object]) -> None:
+        self.dying, life.ended = True, True
+        try:
+            for task in list(life.tasks):
+                if task.parked is not None:
+                    task.parked.remove(task)
+                    task.parked = None
+                task.until = _NEVER
+                task.greenlet.parent = getcurrent()
+                task.greenlet.throw()
+                if not task.greenlet.dead:
+                    raise ClusterError(f"{task.name} does not end: it waits where it was told to go")
+                task.killed = True
+                task.finish()  # one that had not begun has not done it
+        finally:
+            self.dying = False
+        self._ready[:] = [task for task in self._ready if task.life is not life]
+        life.held = None
+        after()
+
+    def pause(self, life: Life) -> None:
+        """Its tasks get no more turns; what they wait for goes on meanwhile."""
+        if life.held is None:
+            life.held = []
+
+    def resume(self, life: Life) -> None:
+        held, life.held = life.held, None
+        self._ready += held or []
+
+
+class Life:
+    """One run of a node, from its start to its end."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.ended = False
+        self.held: Parked | None = None
+        """Those whose turn it would be while the node is paused; None while it is not."""
+        self.tasks: dict[SimulatedTask, None] = {}  # in order: it decides what an end does first
+
+
+class SimulatedTask:
+    """A greenlet and what it waits for. `result` and `error` are what its function came to; an error that nobody `asked` for
+    is a fault."""
+
+    def __init__(
+        self, scheduler: Scheduler, life: Life, function: Callable[[], object], name: str, *, asked: bool = False
+    ) -> None:
+        self.name, self.life, self.done = name, life, False
+        self.result: object = None
+        self.error: Exception | None = None
+        self.killed = False
+        self.woken = True
+        self.parked: Parked | None = None
+        self.until = self.timer = _NEVER
+        self._scheduler, self._function, self._asked = scheduler, function, asked
+        self._joining: Parked = []
+        self.greenlet = greenlet(self._run, scheduler.hub)
+        life.tasks[self] = None
+        scheduler._make_ready(self, True)
+
+    def _run(self, woken: bool) -> None:
+        try:
+            self.result = self._function()
+        except Exception as error:
+            self.error = error
+            if not self._asked:
+                self._scheduler.faults.append((self, error))
+        finally:
+            self.finish()
+
+    def finish(self) -> None:
+        if not self.done:
+            self.done = True
+            self.life.tasks.pop(self, None)
+            self._scheduler.wake(self._joining)
+
+    def join(self, timeout: float | None = None) -> bool:
+        scheduler = self._scheduler
+        if not self.done and timeout != 0 and scheduler.current is not self:
+            scheduler.wait(self._joining, None if timeout is None else scheduler.now + timeout)
+        return self.done
+
+
+class SimulatedLock:
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._held = False
+        self._parked: Parked = []
+
+    def acquire(self, blocking: bool = True) -> bool:
+        scheduler = self._scheduler
+        if scheduler.dying:
+            raise GreenletExit
+        if blocking and scheduler.chance() < _INTERRUPTED:
+            scheduler.interrupt()
+        while self._held:
+            if not blocking:
+                return False
+            scheduler.wait(self._parked)
+        self._held = True
+        return True
+
+    def release(self) -> None:
+        if self._scheduler.dying:
+            return
+        if not self._held:
+            raise RuntimeError("a lock that nobody holds was released")
+        self._held = False
+        if self._parked:
+            self._scheduler.wake(self._parked, 1)
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+
+class SimulatedCondition(SimulatedLock):
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__(scheduler)
+        self._waiting: Parked = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.release()
+        woken = self._scheduler.wait(self._waiting, None if timeout is None else self._scheduler.now + timeout)
+        self.acquire()
+        return woken
+
+    def notify_all(self) -> None:
+        if self._scheduler.dying:
+            return
+        if not self._held:
+            raise RuntimeError("who notifies holds the condition")
+        self._scheduler.wake(self._waiting)
+
+
+class SimulatedTasks:
+    """What one life of a node may do with tasks."""
+
+    def __init__(self, scheduler: Scheduler, life: Life) -> None:
+        self._scheduler, self._life = scheduler, life
+
+    def spawn(self, function: Callable[[], object], name: str) -> SimulatedTask:
+        if self._scheduler.dying or self._life.ended:
+            raise GreenletExit
+        return SimulatedTask(self._scheduler, self._life, function, name)
+
+    def lock(self) -> SimulatedLock:
+        return SimulatedLock(self._scheduler)
+
+    def condition(self) -> SimulatedCondition:
+        return SimulatedCondition(self._scheduler)
