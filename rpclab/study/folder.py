@@ -24,6 +24,7 @@ from ..world.real_disk import RealDisk
 __all__ = ["Copy", "ServerFolder"]
 
 _READ_BYTES = 1 << 20
+_GIT_KEEPS = "Backups/.gitkeep"  # git knows no empty folders: this empty file is how a clone has one
 _KNOWN = frozenset(
     [
         "Backups",
@@ -118,6 +119,8 @@ class _Reading:
     def _stored(self, below: str, *, versions: bool) -> None:
         for path in self._names(below):
             parts = path.split("/")
+            if f"{below}/{path}" == _GIT_KEEPS and not self._digest(f"{self._found.path}/{_GIT_KEEPS}")[0]:
+                continue
             if len(parts) < 2 + versions or (versions and not parts[-1].isdecimal()):
                 self._found.strange.append((f"{below}/{path}", "is not named as a stored file"))
                 continue

@@ -400,3 +400,13 @@ def test_what_only_a_journal_knows_is_unknown(run: Run) -> None:
     detail = {"digest": digest(b"old"), "version": 7, "asked": None}
     run.add("ann", "restored", peer="server1", file="ann/old", bytes=3, detail=detail)
     run.is_broken("restores", UNKNOWN, "before this run")
+
+
+def test_the_empty_file_by_which_git_keeps_a_folder_is_no_stranger(run: Run) -> None:
+    keep = run.folder / "server1" / "Backups" / ".gitkeep"
+    keep.touch()
+    run.back_up(1, b"one")
+    run.look()
+    run.is_valid()
+    keep.write_bytes(b"no longer empty")
+    run.is_broken("folders", INVALID, ".gitkeep is not named as a stored file")
