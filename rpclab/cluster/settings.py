@@ -56,10 +56,10 @@ class Settings:
     scrub_round_s: float
 
     def __post_init__(self) -> None:
-        if self.servers < 0 or self.clients < 0 or self.replicas < 1:
-            raise UsageError(
-                f"servers={self.servers}, clients={self.clients}, replicas={self.replicas}: a cluster cannot have that"
-            )
+        for name, least in (("servers", 0), ("clients", 0), ("replicas", 1), ("quota_bytes", 0)):
+            given = getattr(self, name)
+            if given is not None and given < least:
+                raise UsageError(f"{name}={given}: it is {least} at least")
         KeepSettings(
             keep=self.keep,
             heartbeat_s=self.heartbeat_s,

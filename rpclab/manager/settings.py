@@ -45,14 +45,22 @@ class Settings:
     def __post_init__(self) -> None:
         if self.replicas < 1:
             raise UsageError(f"replicas={self.replicas}: a file needs at least one copy")
-        if self.keep < 1 or self.repairs < 1 or self.repair_bytes_s < 1 or self.scrub_bytes_s < 0 or self.safe_s < 0:
+        for name, least in (
+            ("keep", 1),
+            ("repairs", 1),
+            ("repair_bytes_s", 1),
+            ("scrub_bytes_s", 0),
+            ("scrub_round_s", 0),
+            ("safe_s", 0),
+        ):
+            if not getattr(self, name) >= least:
+                raise UsageError(f"{name}={getattr(self, name)}: it is {least} at least")
+        if not self.heartbeat_s > 0:
+            raise UsageError(f"heartbeat_s={self.heartbeat_s}: the time between two heartbeats is more than 0 s")
+        if not self.dead_s > self.suspect_s:
             raise UsageError(
-                f"keep={self.keep}, repairs={self.repairs}, repair_bytes_s={self.repair_bytes_s}, "
-                f"scrub_bytes_s={self.scrub_bytes_s}, safe_s={self.safe_s}: a cluster cannot have that"
-            )
-        if self.heartbeat_s <= 0 or self.dead_s <= self.suspect_s:
-            raise UsageError(
-                f"heartbeat_s={self.heartbeat_s}, dead_s={self.dead_s}: a server is dead only after more than two heartbeats"
+                f"dead_s={self.dead_s}: a server is suspected after two heartbeats ({self.suspect_s} s) "
+                "and dead only later: give more than that"
             )
         for value, known, what in (
             (self.replication, REPLICATION, "replication"),

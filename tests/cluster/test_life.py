@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psutil
 import pytest
@@ -322,6 +323,23 @@ def test_wrong_settings_are_refused(tmp_path: pathlib.Path, options: dict[str, o
     with pytest.raises((UsageError, NameRefused)):
         LocalCluster(data=tmp_path, **options)  # type: ignore[arg-type]
     assert not (tmp_path / "runs/rpclab/cluster.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"servers": -1}, "servers=-1"),
+        ({"replicas": 0}, "replicas=0: it is 1 at least"),
+        ({"quota_bytes": -1}, "quota_bytes=-1"),
+        ({"keep": 0}, "keep=0: it is 1 at least"),
+        ({"scrub_bytes_s": -1}, "scrub_bytes_s=-1"),
+        ({"heartbeat_s": 0}, "heartbeat_s=0: .* more than 0"),
+        ({"dead_s": 2}, "dead_s=2: .* two heartbeats"),
+    ],
+)
+def test_a_wrong_setting_is_named_alone(tmp_path: pathlib.Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=f"^{said}"):
+        LocalCluster(data=tmp_path, **options)
 
 
 def test_a_name_that_a_part_has_is_no_clients_name(shared_cluster: LocalCluster) -> None:
