@@ -37,10 +37,11 @@ class Run:
     seconds: float = 0.0
     status: int = 0
     memory: list[float] = field(default_factory=list)  # MiB, twice a second
+    own_peak_mib: float = 0.0  # as the process tells at its end: a short one is over between two looks at it
 
     @property
     def peak_mib(self) -> float:
-        return max(self.memory, default=0.0)
+        return max([*self.memory, self.own_peak_mib])
 
     @property
     def growth_mib(self) -> float:
@@ -54,8 +55,8 @@ class Run:
 
     def __str__(self) -> str:
         return (
-            f"{self.target:10} {self.inputs:>12,} inputs {self.seconds:>8,.0f} s   {self.coverage:>5,} branches "
-            f"  peak {self.peak_mib:,.0f} MiB, grew {self.growth_mib:,.1f} MiB   {'good' if self.good else 'BAD'}"
+            f"{self.target:9} {self.inputs:>10,} inputs {self.seconds:>6,.0f} s {self.coverage:>4,} branches "
+            f"{self.peak_mib:>4,.0f} MiB, +{self.growth_mib:,.1f} MiB  {'good' if self.good else 'BAD'}"
         )
 
 
@@ -90,6 +91,8 @@ def fuzz(target: str, runs: int) -> Run:
     text = log.read_text(errors="replace")
     counted = re.findall(r"number_of_executed_units: (\d+)", text) or re.findall(r"^#(\d+)", text, re.M) or ["0"]
     run.inputs = int(counted[-1])
+    peaks = re.findall(r"peak_rss_mb: (\d+)", text)
+    run.own_peak_mib = float(peaks[-1]) if peaks else 0.0
     run.coverage = int((re.findall(r" cov: (\d+)", text) or ["0"])[-1])
     if run.status:
         print(text[-3000:], f"\nall of it: {log}", sep="", file=sys.stderr)
