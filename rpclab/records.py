@@ -124,6 +124,10 @@ class Restored(msgspec.Struct, frozen=True):
     server: str
     problems: list[str] = []
 
+    def __str__(self) -> str:
+        passed = "".join(f"\npassed over {problem}" for problem in self.problems)
+        return f"{self.file.name} ({self.file.size:,} bytes) restored from {self.server} as\n{self.path}{passed}"
+
 
 def pages(items: Iterable[Item], limit_bytes: int = PACKET_BYTES // 2) -> Iterator[list[Item]]:
     """The items in lists whose JSON stays under so many bytes, so that each fits one message."""

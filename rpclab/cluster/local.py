@@ -334,8 +334,8 @@ class LocalCluster:
         return path
 
     def upkeep(self) -> dict[str, Any]:
-        """What the manager does about copies now: repairs that wait, run and are done, servers it suspects, whether it still
-        waits for servers (`safe_mode`)."""
+        """What the manager does about copies now: repairs that wait, run and are done, servers that it suspects or that went and
+        are waited for, whether it has just started and does not know its servers yet (`safe_mode`)."""
         with self._looking() as session:
             upkeep = session.manager.getUpkeep()
         assert isinstance(upkeep, dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from ..records import Receipt
@@ -10,6 +11,7 @@ from ..text import bytes_text, cells, padded
 
 __all__ = ["Receipts", "html_table", "text_table"]
 
+_COLUMNS = 80
 _CELL = "padding:0.2em 0.8em;border-bottom:1px solid rgba(128,128,128,0.35);text-align:"
 
 
@@ -33,7 +35,7 @@ def text_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) 
     lines = [list(heads), *map(list, rows)]
     widths = [max(cells(line[index]) for line in lines) for index in range(len(heads))]
     shown = ["  ".join(map(padded, line, widths)).rstrip() for line in lines]
-    return "\n".join([title, *shown])
+    return "\n".join([*textwrap.wrap(title, _COLUMNS), *shown])
 
 
 def _copies(receipt: Receipt) -> str:

@@ -19,7 +19,7 @@ __all__ = ["balance"]
 _POLL_S = 0.2
 
 
-@click.command()
+@click.command(short_help="Even out what the servers store.")
 @click.option(
     "--ratio", type=click.FloatRange(1), default=1.2, help="the fullest server's bytes over the emptiest's [1.2]"
 )
@@ -49,8 +49,8 @@ def balance(out: Output, reach: Reach, ratio: float, no_wait: bool) -> int:
     out.document(state, began=began, ratio=told["ratio"], before=before, after=after, **_facts(told))
     rows = [[node, bytes_text(before.get(node, 0)), bytes_text(size)] for node, size in after.items()]
     out.table(["server", "before", "after"], rows, right=["before", "after"])
-    moved = f"{counted(told['moved'], 'file')}, {bytes_text(told['moved_bytes'])} moved"
-    out.line(f"{moved}: the fullest server stores {_text(_ratio(after))} times what the emptiest does.")
+    out.line(f"{counted(told['moved'], 'file')}, {bytes_text(told['moved_bytes'])} moved.")
+    out.line(f"The fullest server stores {_text(_ratio(after))} times what the emptiest does.")
     if state is not Exit.ALL_HELD:
         out.problem(f"{_text(told['ratio'])} was wanted: {told['reason']}")
     return state
@@ -62,9 +62,7 @@ def _wait_until_ready(out: Output, session: Client) -> None:
     try:
         while session.manager.getUpkeep()["safe_mode"]:
             if not told:
-                out.problem(
-                    "the manager has just started: waiting until it knows its servers, for half a minute at most"
-                )
+                out.problem("waiting until the new manager knows its servers, 30 s at most")
             told = True
             time.sleep(_POLL_S)
     except KeyboardInterrupt:

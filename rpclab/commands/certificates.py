@@ -26,7 +26,7 @@ is a client's; ROLE:NODE says it outright (server:attic).
 """
 
 
-@click.command(help=_HELP)
+@click.command(help=_HELP, short_help="Make the certificates of a cluster with TLS.")
 @click.argument("folder", metavar="FOLDER")
 @click.argument("nodes", metavar="NODE...", nargs=-1, required=True)
 @click.option("--days", type=click.IntRange(1, 3650), default=365, help="how long they are valid [365]")

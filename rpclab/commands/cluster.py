@@ -86,7 +86,8 @@ def down(out: Output, reach: Reach) -> int:
         return Exit.ALL_HELD
     parts = [part for part, state in states(record).items() if state != "stopped"]
     _stop(reach, record)
-    out.line(f"Ended: {', '.join(parts)}. What the servers store stays in {pathlib.Path(reach.data, 'servers')}.")
+    out.paragraph(f"Ended: {', '.join(parts)}.")
+    out.line(f"What is stored stays in {pathlib.Path(reach.data, 'servers')}.")
     out.document(Exit.ALL_HELD, stopped=parts)
     return Exit.ALL_HELD
 

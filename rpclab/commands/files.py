@@ -176,7 +176,7 @@ def restore(
         stored = session.list_files(None if everybody else client)
         locations = locate(session, names, client) if names else list(stored)
         if version is not None:
-            locations = [session.find(names[0], client, version)]
+            locations = [_find(session, names[0], client, version)]
         outcomes = for_each(
             out,
             "restoring",
@@ -206,6 +206,13 @@ def _version(shown: str | None, names: Sequence[str]) -> int | None:
         raise UsageError(
             f"{shown!r} is no version: rpclab ls --versions {names[0]} shows those that there are"
         ) from None
+
+
+def _find(session: Client, name: str, client: str, version: int) -> Location:
+    try:
+        return session.find(name, client, version)
+    except NoSuchFile as error:
+        raise NoSuchFile(f"{error.message}: rpclab ls --versions {name} shows those that there are") from None
 
 
 def _restore(

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import Any
@@ -28,6 +29,7 @@ from ..text import bytes_text
 
 __all__ = ["Exit", "Output", "counted", "error_document", "exit_for", "json_option", "printable", "text_of"]
 
+_COLUMNS = 80
 _DELAY_S = 0.5  # what takes less needs no bar
 
 
@@ -113,6 +115,10 @@ class Output:
         """A line for people."""
         if not self.as_json:
             click.echo(text)
+
+    def paragraph(self, text: str) -> None:
+        """A sentence for people that may be long, in lines of 80 columns."""
+        self.line(textwrap.fill(text, _COLUMNS, break_long_words=False, break_on_hyphens=False))
 
     def problem(self, text: str) -> None:
         """A line on stderr, for people and with `--json`."""

@@ -13,7 +13,7 @@ from ..config import Limits, address_text
 from ..errors import RpclabError
 from ..records import ServerRecord
 from ..text import bytes_text
-from .output import Exit, Output, printable
+from .output import Exit, Output, counted, printable
 from .reach import Reach
 
 __all__ = ["show_parts", "states", "upkeep_lines"]
@@ -88,29 +88,40 @@ def show_parts(out: Output, reach: Reach) -> int:
     out.line(f"{chosen}\n" if chosen else "")
     rows = [[part["part"], part["address"] or "", part["state"], *_figures(part)] for part in parts]
     out.table(["part", "address", "state", "files", "stored"], rows, right=["files", "stored"])
-    for line in upkeep_lines(upkeep):
-        out.line(line)
+    names = {part["address"]: part["part"] for part in parts}
+    for line in upkeep_lines(upkeep, repair=bool(settings.get("repair", True)), names=names):
+        out.paragraph(line)
     if problem is not None:
         out.problem(f"the manager does not answer: {problem}")
     return state
 
 
-def upkeep_lines(upkeep: dict[str, Any]) -> list[str]:
+def upkeep_lines(upkeep: dict[str, Any], *, repair: bool, names: dict[str, str]) -> list[str]:
     """What the manager does about copies, in lines; none when there is nothing to say."""
     lines = []
     if upkeep.get("safe_mode"):
         lines.append("The manager has just started: it repairs nothing before it knows its servers.")
-    if upkeep.get("waiting") or upkeep.get("running"):
-        running = ", ".join(f"{each['file']} to {each['to']}" for each in upkeep["running"][:3])
-        line = f"Upkeep: {upkeep['waiting']:,} waiting"
-        lines.append(f"{line}, being copied: {printable(running)}" if running else line)
+    if not repair and upkeep:
+        lines.append("Repair is off: no copy is made anew, and none is removed.")
+    for each in upkeep.get("awaited", ()) if repair else ():
+        name, files = names.get(each["address"], each["address"]), counted(each["files"], "file")
+        lines.append(f"{name} is gone: unless it is back in {each['wait_s']:.0f} s, its {files} are copied anew.")
+    if repair and upkeep.get("waiting"):
+        lines.append(f"To be copied or removed: {counted(upkeep['waiting'], 'file')}.")
+    if running := upkeep.get("running"):
+        now = ", ".join(f"{each['file']} to {each['to']}" for each in running[:3])
+        lines.append(f"Being copied: {printable(now)}.")
+    if repair and upkeep.get("stuck"):
+        lines.append(
+            f"{counted(upkeep['stuck'], 'file')} with fewer copies than wanted, and no server that could take another."
+        )
     done = [
         f"{upkeep[key]:,} {what}"
         for key, what in (("copied", "copies made anew"), ("moved", "moved"), ("trimmed", "too many removed"))
         if upkeep.get(key)
     ]
     if done:
-        lines.append(f"Since the manager's start: {', '.join(done)} ({bytes_text(upkeep['copied_bytes'])} sent).")
+        lines.append(f"Done so far: {', '.join(done)} ({bytes_text(upkeep['copied_bytes'])} sent).")
     if upkeep.get("problem") and upkeep.get("waiting"):
         lines.append(f"The last problem: {printable(upkeep['problem'])}")
     return ["", *lines] if lines else []

@@ -145,7 +145,7 @@ def _verdict(outcome: Outcome) -> str:
     return ", ".join(f"{node} {'sound' if sound else 'DAMAGED'}" for node, sound in outcome.copies.items())
 
 
-@click.command()
+@click.command(short_help="Remove files, or their older versions, from all servers.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--client", metavar="CLIENT", default="client1", help="whose files [client1]")
 @click.option("--recursive", "-r", is_flag=True, help="a folder's name stands for all files in it")

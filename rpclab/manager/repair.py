@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..config import Address, Limits
+from ..config import Address, Limits, address_text
 from ..errors import (
     CommunicationError,
     DiskFull,
@@ -100,12 +100,18 @@ class Repair:
     def progress(self) -> dict[str, Any]:
         """What waits, what runs, what is done since the manager's start."""
         with self._lock:
-            waiting = self._directory.upkeep.waiting(self._world.clock.now())
+            now = self._world.clock.now()
+            waiting = self._directory.upkeep.waiting(now)
             stuck = self._directory.upkeep.stuck
+            awaited = self._directory.upkeep.awaited(now)
         with self._own:
             return {
                 "waiting": waiting,
                 "stuck": stuck,
+                "awaited": [
+                    {"address": address_text(address), "wait_s": round(seconds, 1), "files": files}
+                    for address, (seconds, files) in awaited.items()
+                ],
                 "running": list(self._running.values()),
                 **self._done,
                 "problem": self._problem,

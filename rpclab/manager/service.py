@@ -234,8 +234,8 @@ class Manager:
         return Deletion(version, next(pages(servers), []))
 
     def get_upkeep(self) -> dict[str, Any]:
-        """What is done about copies: repairs that wait, run and are done, whether copies are moved for balance, who is
-        suspected, and whether the manager still waits for its servers (safe mode)."""
+        """What is done about copies: repairs that wait, run and are done, servers that went and are still waited for, whether
+        copies are moved for balance, who is suspected, and whether the manager still waits for its servers (safe mode)."""
         known = {"safe_mode": self._enrolment.safe_mode, "suspected": self._enrolment.suspected}
         return {**known, **self._repair.progress()}
 

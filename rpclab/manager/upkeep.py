@@ -152,6 +152,14 @@ class Upkeep:
         """How many files have fewer copies than wanted, and no server that could take another."""
         return len(self._alone.keys() | self._cramped.keys())
 
+    def awaited(self, now: float) -> dict[Address, tuple[float, int]]:
+        """The servers that went and are waited for: how many seconds still, and for how many files."""
+        return {
+            address: (absent.until - now, len({key for key, _ in absent.versions}))
+            for address, absent in self._absent.items()
+            if absent.until > now
+        }
+
     def next(self, now: float) -> Work | None:
         """The most urgent work that nobody does yet; None if there is none."""
         self._judge_due(now)

@@ -111,7 +111,10 @@ class Run:
         found = [Finding(Verdict.UNKNOWN, f"{self.holes[node]}.", node) for node in nodes if node in self.holes]
         if self.history.damaged:
             found.append(
-                Finding(Verdict.UNKNOWN, f"{self.history.damaged} damaged lines of the event logs cannot be read.")
+                Finding(
+                    Verdict.UNKNOWN,
+                    f"{self.history.damaged:,} damaged line{'s' * (self.history.damaged > 1)} of the event logs cannot be read.",
+                )
             )
         return found
 

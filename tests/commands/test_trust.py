@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rpclab.commands.parts import upkeep_lines
 from rpclab.text import version_from_text, version_text
 
 
@@ -85,3 +86,32 @@ def test_a_version_is_read_as_it_is_written(version: int) -> None:
 def test_what_is_no_version_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         version_from_text(text)
+
+
+def test_status_says_what_is_awaited_what_waits_and_when_repair_is_off() -> None:
+    upkeep = {
+        "awaited": [{"address": "127.0.0.1:1", "wait_s": 6.8, "files": 3}],
+        "waiting": 2,
+        "running": [{"file": "gina/gold.txt", "to": "server3"}],
+        "stuck": 1,
+        "copied": 0,
+    }
+    said = upkeep_lines(upkeep, repair=True, names={"127.0.0.1:1": "server1"})
+    assert said == [
+        "",
+        "server1 is gone: unless it is back in 7 s, its 3 files are copied anew.",
+        "To be copied or removed: 2 files.",
+        "Being copied: gina/gold.txt to server3.",
+        "1 file with fewer copies than wanted, and no server that could take another.",
+    ]
+    assert upkeep_lines({**upkeep, "running": []}, repair=False, names={}) == [
+        "",
+        "Repair is off: no copy is made anew, and none is removed.",
+    ]
+
+
+def test_a_version_that_nobody_has_is_answered_with_where_to_look(running: Any) -> None:
+    running.write("gold.txt", "gold")
+    assert running("backup", "gold.txt", "--as", "olga").status == 0
+    ran = running("restore", "gold.txt", "--client", "olga", "--version", "1.999")
+    assert ran.status == 1 and ran.err.count("\n") == 1 and "rpclab ls --versions gold.txt" in ran.err

@@ -577,3 +577,12 @@ def test_work_is_done_in_the_end_though_the_policy_fails_now_and_then() -> None:
         directory.upkeep.worked(work, now, done=done)
     assert reports == 40
     assert directory.upkeep.waiting(now) == 0
+
+
+def test_it_can_tell_for_whom_it_waits_and_how_long_still() -> None:
+    directory = directory_of(0, 0)
+    hold(directory, file("a"), 0, 1)
+    hold(directory, file("a", version=2), 0, 1)
+    directory.remove(address(1), heard=100.0)
+    assert directory.upkeep.awaited(103.0) == {address(1): (7.0, 1)}
+    assert directory.upkeep.awaited(110.0) == {}
