@@ -91,7 +91,7 @@ def fuzz(target: str, runs: int) -> Run:
     text = log.read_text(errors="replace")
     counted = re.findall(r"number_of_executed_units: (\d+)", text) or re.findall(r"^#(\d+)", text, re.M) or ["0"]
     run.inputs = int(counted[-1])
-    peaks = re.findall(r"peak_rss_mb: (\d+)", text)
+    peaks = re.findall(r"peak_rss_mb: +(\d+)", text)
     run.own_peak_mib = float(peaks[-1]) if peaks else 0.0
     run.coverage = int((re.findall(r" cov: (\d+)", text) or ["0"])[-1])
     if run.status:

@@ -99,7 +99,7 @@ def show_parts(out: Output, reach: Reach) -> int:
 def upkeep_lines(upkeep: dict[str, Any], *, repair: bool, names: dict[str, str]) -> list[str]:
     """What the manager does about copies, in lines; none when there is nothing to say."""
     lines = []
-    if upkeep.get("safe_mode"):
+    if repair and upkeep.get("safe_mode"):
         lines.append("The manager has just started: it repairs nothing before it knows its servers.")
     if not repair and upkeep:
         lines.append("Repair is off: no copy is made anew, and none is removed.")
