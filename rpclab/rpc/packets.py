@@ -152,6 +152,9 @@ class PacketBuffer:
 
 
 def _unknown(kind: int) -> PacketError:
+    if kind in _TLS_RECORDS:
+        return PacketError(
+            f"a packet starts with {kind:#04x}. It speaks TLS: start both nodes with --certificates, or neither"
+        )
     names = ", ".join(f"{key:#04x} ({name})" for key, name in _KINDS.items())
-    tls = ". It speaks TLS: start both nodes with --certificates, or neither" if kind in _TLS_RECORDS else ""
-    return PacketError(f"a packet starts with {kind:#04x}, known kinds are {names}{tls}")
+    return PacketError(f"a packet starts with {kind:#04x}, known kinds are {names}")
