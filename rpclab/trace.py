@@ -16,7 +16,7 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
     suspected, trusted          peer                          manager: a server is silent, or speaks again; silent_s
     safe-mode                                                 manager: on (True or False), reason
     placed                      file bytes                    manager: policy, servers, decisions, upload, version, purpose
-    reported                    peer                          manager: stored_bytes, report, news
+    reported                    peer                          manager: stored_bytes, report, news, upload (that has ended there)
     repairing, repaired         peer file bytes               manager: a copy is to be made at peer, was made; version, source,
                                                               upload, purpose (repair, balance)
     stored                      file bytes copy               server: durable; digest, version, stored_bytes, upload,

@@ -137,7 +137,7 @@ class Enrolment:
             news = self.directory.update(
                 address, stored_bytes=capacity, report=report, stored=stored or [], removed=removed or [], upload=upload
             )
-            detail = {"stored_bytes": capacity, "report": report, "news": news}
+            detail = {"stored_bytes": capacity, "report": report, "news": news, "upload": upload or ""}
             self._tracer.event("reported", peer=call.peer.node, detail=detail)
             return address in self.directory
 

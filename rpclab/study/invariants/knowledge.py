@@ -116,7 +116,10 @@ class Knowledge:
         if event.detail.get("news", True):
             server.stored_bytes = int(event.detail.get("stored_bytes", 0))
         server.told[int(event.detail.get("stored_bytes", 0))] += 1
-        for upload in list(server.promises):
+        if "upload" in event.detail:
+            server.promises.pop(str(event.detail["upload"]), None)
+            return
+        for upload in list(server.promises):  # an older log, which does not say whose report it was
             server.promises[upload].certain = False
             if self._is_reported(event, upload):
                 del server.promises[upload]
