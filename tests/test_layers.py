@@ -51,7 +51,20 @@ SYSTEM = {
 SYSTEM |= {"pathlib", "shutil", "tempfile", "signal", "secrets", "datetime", "uuid", "queue", "concurrent"}
 CHOOSES_THE_BACKEND = "rpclab.commands.demo"  # matplotlib.use("agg") before plots draws; it draws nothing itself
 ONLY_HOME = {"matplotlib": "plots", "ipywidgets": "widgets", "greenlet": "world"}
-HEAVY = ("matplotlib", "ipywidgets", "numpy", "psutil", "tqdm", "rich", "cloudpickle", "click", "IPython", "greenlet")
+HEAVY = (
+    "matplotlib",
+    "ipywidgets",
+    "numpy",
+    "pandas",
+    "distributed",
+    "psutil",
+    "tqdm",
+    "rich",
+    "cloudpickle",
+    "click",
+    "IPython",
+    "greenlet",
+)
 
 
 def modules() -> list[pathlib.Path]:
@@ -197,6 +210,7 @@ def test_a_cluster_loads_no_plots_and_no_widgets() -> None:
         "matplotlib",
         "ipywidgets",
         "numpy",
+        "pandas",
         "IPython",
         "greenlet",
     }

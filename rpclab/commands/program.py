@@ -16,6 +16,7 @@ from .certificates import certificates
 from .check import check
 from .cluster import down, status, up
 from .demo import demo
+from .experiments import experiments
 from .files import backup, restore
 from .interruption import interruption
 from .outcomes import Interrupted
@@ -54,7 +55,7 @@ def program() -> None:
     return
 
 
-for command in (demo, up, status, down, backup, restore, ls, verify, rm, balance, check, certificates):
+for command in (demo, up, status, down, backup, restore, ls, verify, rm, balance, check, certificates, experiments):
     program.add_command(command)
 
 

@@ -1,7 +1,7 @@
-"""Pictures of a history: how evenly bytes lie, who sent what to whom. The only package that imports matplotlib.
+"""Pictures of a history: how evenly bytes lie, who sent what to whom. And of an experiment: theory beside simulation.
 
-Each function takes a history and, if you have them, the axes to draw on, and returns the axes. The same as
-numbers is in `rpclab.study.measures`.
+The only package that imports matplotlib. Each function takes a history, or an experiment's outcome, and, if you have
+them, the axes to draw on, and returns the axes. The same as numbers is in `rpclab.study.measures`.
 """
 
 try:
@@ -10,14 +10,17 @@ except ModuleNotFoundError:
     raise ImportError("plots are drawn with matplotlib, which is not installed: pip install matplotlib") from None
 
 from .balance import plot_balance, plot_balance_bars
+from .experiments import plot_experiment, save_experiment
 from .style import save
 from .traffic import plot_traffic, plot_traffic_matrix, plot_traffic_over_time
 
 __all__ = [
     "plot_balance",
     "plot_balance_bars",
+    "plot_experiment",
     "plot_traffic",
     "plot_traffic_matrix",
     "plot_traffic_over_time",
     "save",
+    "save_experiment",
 ]
