@@ -81,7 +81,7 @@ class _Absent:
     """A server that went, and may be back in a moment: until then its copies are not lost."""
 
     until: float
-    versions: frozenset[tuple[FileKey, int]]
+    versions: dict[tuple[FileKey, int], None]  # in order: by the hash of a name nothing may be decided
 
 
 class Upkeep:
@@ -111,7 +111,7 @@ class Upkeep:
 
     def gone(self, address: Address, versions: Iterable[tuple[FileKey, int]], heard: float | None) -> None:
         """A server is gone that held these versions, and was last heard then (None: it will not be waited for)."""
-        held = frozenset(versions)
+        held = dict.fromkeys(versions)
         if heard is not None:
             self._absent[address] = _Absent(heard + self._dead_s, held)
         for key, _ in held:
