@@ -164,6 +164,14 @@ class Run:
         killed = any(event.peer == node and event.time >= started for event in self.history.of("killed"))
         return "stopped" if stopped else "killed" if killed else "running"
 
+    def failed_with(self, node: str, file: str) -> bool:
+        """Whether a node failed at something about this file."""
+        return (node, file) in self._failures
+
+    @cached_property
+    def _failures(self) -> set[tuple[str, str]]:
+        return {(event.node, event.file) for event in self.history.of("failed")}
+
     # ---- what servers stored
 
     @cached_property

@@ -154,6 +154,8 @@ def _lack(run: Run, server: str, event: Event) -> _Lack:
     if _made_way(run, server, file, version):
         return _Lack(server, "allowed", f"newer versions took its place on {server}")
     damage = run.damage(server, file)
+    if damage and run.newer_than(file, version) >= max(1, run.keep):
+        return _Lack(server, "allowed", f"{server} had it damaged, and by the newer versions it need not be made anew")
     if damage:
         return _Lack(server, "fault", f"the copy on {server} was damaged on purpose and not repaired", tuple(damage))
     distrust = run.distrust(server)

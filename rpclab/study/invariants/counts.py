@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...trace import Event
+from ..folder import ServerFolder
 from ..report import Finding, Judgement, Verdict
 from ..run import Run
 
@@ -87,7 +88,7 @@ def _own_word(run: Run, server: str, told: _Told | None) -> list[Finding]:
     if not words and told is not None:
         said = {told.stored_bytes}
     lies = folder.stored_bytes
-    if not said or lies in said:
+    if not said or lies in said or said & _without_damaged(run, server, folder):
         return []
     events = tuple(words[-1:]) or ((told.event,) if told else ())
     distrust = run.distrust(server)
@@ -105,6 +106,16 @@ def _own_word(run: Run, server: str, told: _Told | None) -> list[Finding]:
     ]
 
 
+def _without_damaged(run: Run, server: str, folder: ServerFolder) -> set[int]:
+    """What a disk holds without files that were damaged on purpose: a server that finds at its start that one is none of its
+    versions leaves it where it lies, and does not count it."""
+    sizes = [copy.size for file, copies in folder.copies.items() if run.damage(server, file) for copy in copies]
+    sums = {0}
+    for size in sizes[:_AT_ONCE]:
+        sums |= {each + size for each in sums}
+    return {folder.stored_bytes - each for each in sums}
+
+
 def _managers_word(run: Run, server: str, told: _Told) -> list[Finding]:
     """Whether the manager's last word on a server is what the server stores."""
     own = run.changes.get(server, [])
@@ -116,6 +127,8 @@ def _managers_word(run: Run, server: str, told: _Told) -> list[Finding]:
     else:
         return []
     if told.stored_bytes == truth or _lost_before(run, server, told):
+        return []
+    if folder is not None and told.stored_bytes in _without_damaged(run, server, folder):
         return []
     last = own[-1] if own else None
     untold = [event for event in own if not run.history.happened_before(event, told.event)]

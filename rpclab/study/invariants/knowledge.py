@@ -226,7 +226,12 @@ class Knowledge:
             server = self._servers.get(node)
             if server is None:
                 found.append(f"{node} was taken, but was not connected")
-            elif not (self._run.of_file(node, file, "stored") or server.had_files or self._run.distrust(node)):
+            elif not (
+                self._run.of_file(node, file, "stored")
+                or server.had_files
+                or self._run.distrust(node)
+                or self._run.failed_with(node, file)  # stored after all, only its sync failed
+            ):
                 found.append(f"{node} was taken without a decision, and held no older copy of the file")
         return found
 
