@@ -20,10 +20,10 @@ FORGET_OUTPUTS = for notebook in notebooks/*.ipynb; do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test soak fuzz lab check bench clean stale
+.PHONY: help setup demo test soak simulate fuzz lab check bench clean stale
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/.have-notebook ## make .venv with all that demo and lab need
 
@@ -35,6 +35,9 @@ test: .venv/.have-test ## run the tests
 
 soak: .venv/.have-test ## the long trials: half an hour of kills, pauses, cuts, full disks and flipped bits; load, and a file of 10 GiB
 	@RPCLAB_SOAK=1 $(BIN)/python -m pytest tests/trial -q
+
+simulate: .venv/.have-test ## random workloads with random faults in the simulated world; longer: make simulate SEEDS=10000
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),200)
 
 fuzz: .venv/.have-fuzz ## a minute of coverage-guided fuzzing (Linux); longer: make fuzz RUNS=10000000
 	@$(BIN)/python -m fuzz --runs $(or $(RUNS),300000)

@@ -10,6 +10,7 @@ from ..errors import NotRunning, StartFailed
 from ..rpc.handshake import Role
 from ..trace import Tracer
 from ..world.simulated import SimulatedWorld, Simulation
+from ..world.simulated_tasks import Life
 
 __all__ = ["Facts", "Make", "MemoryLog", "Part", "SimNode"]
 
@@ -44,6 +45,20 @@ class MemoryLog:
 
     def contents(self) -> bytes:
         return b"".join(self.lines)
+
+
+class _LifeLog:
+    """The event log as one life has it: what is left of a life that has ended writes nothing."""
+
+    def __init__(self, log: MemoryLog, life: Life) -> None:
+        self._log, self._life = log, life
+        self.last_line = log.last_line
+
+    def append(self, line: bytes) -> None:
+        if not self._life.ended:
+            self._log.append(line)
+
+    def close(self) -> None: ...
 
 
 class SimNode:
@@ -98,7 +113,8 @@ class SimNode:
             raise StartFailed(f"{self.name} was ended while it started")
 
     def _begin(self, world: SimulatedWorld) -> None:
-        self._tracer = tracer = Tracer(world, self.name, self.log)
+        log = None if self.log is None else _LifeLog(self.log, world.life)
+        self._tracer = tracer = Tracer(world, self.name, log)
         self._part = part = self._make(world, tracer, self._say)
         self.address = part.start(self.address)
         detail = {"role": self.role, "address": list(self.address), "wall": world.clock.wall(), **self._facts(part)}

@@ -134,7 +134,7 @@ class SimulatedWorld:
     def __init__(self, simulation: Simulation, life: Life, disk: SimulatedDisk, number: int) -> None:
         self.life = life
         self.clock = SimulatedClock(simulation.scheduler)
-        self.network = SimulatedNetwork(simulation.wires, life.node)
+        self.network = SimulatedNetwork(simulation.wires, life)
         self.disk = disk
         self.tasks = SimulatedTasks(simulation.scheduler, life)
         self.random = simulation.chance(f"choices of {life.node}, life {number}")

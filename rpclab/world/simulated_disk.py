@@ -155,6 +155,15 @@ class SimulatedDisk:
         """What a file holds now. Errors: NoSuchFile."""
         return bytes(self._file(path).data)
 
+    def files_below(self, folder: str) -> list[str]:
+        """The path of every file below a folder, in order, looked up in no time."""
+        return sorted(path for path, file in self._paths.items() if file is not None and path.startswith(f"{folder}/"))
+
+    def is_durable(self, path: str) -> bool:
+        """Whether a power cut would leave this file as it is."""
+        file = self._paths.get(path)
+        return file is not None and self._durable.get(path) is file and file.synced == len(file.data) and not file.holes
+
     # ---- what base.Disk says
 
     def create(self, path: str) -> MemoryWriter:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..config import Address, address_text
 from ..errors import ConnectFailed, PortInUse
 from .simulated_stream import SimulatedStream
-from .simulated_tasks import Parked, Scheduler
+from .simulated_tasks import Life, Parked, Scheduler
 
 __all__ = ["Conditions", "SimulatedNetwork", "Wires"]
 
@@ -93,8 +93,8 @@ class Wires:
 
 
 class _Listening:
-    def __init__(self, wires: Wires, node: str, address: Address) -> None:
-        self.node, self.address = node, address
+    def __init__(self, wires: Wires, life: Life, address: Address) -> None:
+        self.node, self.address, self.life = life.node, address, life
         self._wires = wires
         self._arrived: list[SimulatedStream] = []
         self._parked: Parked = []
@@ -113,7 +113,7 @@ class _Listening:
         return self._wires.listening.get(self.address) is self
 
     def close(self) -> None:
-        if self._open() and not self._wires.scheduler.dying:
+        if self._open() and not self.life.ended:
             del self._wires.listening[self.address]
             self._wires.scheduler.wake(self._parked)
             for stream in self._arrived:
@@ -123,8 +123,8 @@ class _Listening:
 class SimulatedNetwork:
     """The network as one node has it; its addresses are (node, port)."""
 
-    def __init__(self, wires: Wires, node: str) -> None:
-        self._wires, self._node = wires, node
+    def __init__(self, wires: Wires, life: Life) -> None:
+        self._wires, self._life, self._node = wires, life, life.node
 
     def _own(self) -> Address:
         return self._node, _PORTS + self._wires.scheduler.number()
@@ -132,7 +132,7 @@ class SimulatedNetwork:
     def listen(self, address: Address) -> _Listening:
         if address in self._wires.listening:
             raise PortInUse(f"{address_text(address)} is in use")
-        return _Listening(self._wires, self._node, address if address[1] else self._own())
+        return _Listening(self._wires, self._life, address if address[1] else self._own())
 
     def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> SimulatedStream:
         wires, scheduler = self._wires, self._wires.scheduler
@@ -148,7 +148,7 @@ class SimulatedNetwork:
         if listening is None:
             self._pass(wires.latency(), until, address)
             raise ConnectFailed(f"nobody answers at {address_text(address)}")
-        here, there = SimulatedStream(wires, self._node, address), SimulatedStream(wires, listening.node, self._own())
+        here, there = SimulatedStream(wires, self._life, address), SimulatedStream(wires, listening.life, self._own())
         here.other, there.other = there, here
         listening.offer(there)
         try:

@@ -13,7 +13,7 @@ from .base import Buffer
 
 if TYPE_CHECKING:
     from .simulated_network import Wires
-    from .simulated_tasks import Parked
+    from .simulated_tasks import Life, Parked
 
 __all__ = ["SimulatedStream"]
 
@@ -28,8 +28,8 @@ class SimulatedStream:
     other: SimulatedStream
     certified: frozenset[str] | None = None
 
-    def __init__(self, wires: Wires, node: str, peer: Address) -> None:
-        self.node, self.peer = node, peer
+    def __init__(self, wires: Wires, life: Life, peer: Address) -> None:
+        self.node, self.peer, self._life = life.node, peer, life
         self.late: list[tuple[Callable[[Any], object], Any]] = []  # what a cut link has held up
         self._wires, self._scheduler = wires, wires.scheduler
         self._inbox = bytearray()
@@ -37,11 +37,11 @@ class SimulatedStream:
         self._free_at = 0.0  # when the way from here is free again
         self._ended = self._shut = self._lost = self._closed = self._gone = False
         self._parked: Parked = []
-        wires.streams.setdefault(node, {})[self] = None
+        wires.streams.setdefault(life.node, {})[self] = None
 
     def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
         scheduler = self._scheduler
-        if scheduler.dying:
+        if self._life.ended:
             raise GreenletExit
         data = bytes(buffers[0]) if len(buffers) == 1 else b"".join(buffers)
         cut, chance, other = self._wires.conditions.cut, self._wires.chance, self.other
@@ -151,7 +151,7 @@ class SimulatedStream:
     # ---- the end
 
     def shutdown(self) -> None:
-        if not self._scheduler.dying:
+        if not self._life.ended:
             self._shutdown()
 
     def _shutdown(self) -> None:
@@ -161,7 +161,7 @@ class SimulatedStream:
             self._travel(self.other._reset if self._unread else self.other._end)
 
     def close(self) -> None:
-        if not self._scheduler.dying:
+        if not self._life.ended:
             self.close_for_good()
             self._wires.streams.get(self.node, {}).pop(self, None)
 

@@ -228,15 +228,17 @@ class SimulatedTask:
 
 
 class SimulatedLock:
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+    """In a life that has ended it locks nothing: what is left of that life meets no others any more."""
+
+    def __init__(self, scheduler: Scheduler, life: Life) -> None:
+        self._scheduler, self._life = scheduler, life
         self._held = False
         self._parked: Parked = []
 
     def acquire(self, blocking: bool = True) -> bool:
         scheduler = self._scheduler
-        if scheduler.dying:
-            raise GreenletExit
+        if self._life.ended:
+            return True
         if blocking and scheduler.chance() < _INTERRUPTED:
             scheduler.interrupt()
         while self._held:
@@ -247,7 +249,7 @@ class SimulatedLock:
         return True
 
     def release(self) -> None:
-        if self._scheduler.dying:
+        if self._life.ended:
             return
         if not self._held:
             raise RuntimeError("a lock that nobody holds was released")
@@ -263,18 +265,20 @@ class SimulatedLock:
 
 
 class SimulatedCondition(SimulatedLock):
-    def __init__(self, scheduler: Scheduler) -> None:
-        super().__init__(scheduler)
+    def __init__(self, scheduler: Scheduler, life: Life) -> None:
+        super().__init__(scheduler, life)
         self._waiting: Parked = []
 
     def wait(self, timeout: float | None = None) -> bool:
+        if self._life.ended:
+            raise GreenletExit
         self.release()
         woken = self._scheduler.wait(self._waiting, None if timeout is None else self._scheduler.now + timeout)
         self.acquire()
         return woken
 
     def notify_all(self) -> None:
-        if self._scheduler.dying:
+        if self._life.ended:
             return
         if not self._held:
             raise RuntimeError("who notifies holds the condition")
@@ -288,12 +292,12 @@ class SimulatedTasks:
         self._scheduler, self._life = scheduler, life
 
     def spawn(self, function: Callable[[], object], name: str) -> SimulatedTask:
-        if self._scheduler.dying or self._life.ended:
+        if self._life.ended:
             raise GreenletExit
         return SimulatedTask(self._scheduler, self._life, function, name)
 
     def lock(self) -> SimulatedLock:
-        return SimulatedLock(self._scheduler)
+        return SimulatedLock(self._scheduler, self._life)
 
     def condition(self) -> SimulatedCondition:
-        return SimulatedCondition(self._scheduler)
+        return SimulatedCondition(self._scheduler, self._life)

@@ -22,7 +22,7 @@ from .nemesis import Nemesis
 from .verdict import Surroundings, leftovers, settle, unkept
 from .workload import THINK_S, Worker
 
-__all__ = ["Trial"]
+__all__ = ["Trial", "could_not_know"]
 
 SESSIONS = ("ann", "ben", "cleo", "dora", "emil", "fay")
 KEEP = 5
@@ -142,7 +142,7 @@ class Trial:
             for judgement in report
             if judgement.verdict is not Verdict.VALID
             for finding in judgement.deciding
-            if not (judgement.name == "restores" and _could_not_know(history, finding))
+            if not (judgement.name == "restores" and could_not_know(history, finding))
         ]
 
     def _summed_up(self, lost: int, settled_s: float) -> str:
@@ -187,7 +187,7 @@ def _line(event: Event) -> str:
     return f"{event.time:.3f} {event.node} {event.kind} {event.peer} {event.copy} {event.bytes} {event.detail}"
 
 
-def _could_not_know(history: History, finding: Finding) -> bool:
+def could_not_know(history: History, finding: Finding) -> bool:
     """Whether an older version was read since the manager, which keeps nothing, had begun a new life in which no server had
     yet told of the newer one: the one excuse that there is."""
     if len(finding.events) != 2 or finding.events[0].kind != "acknowledged":

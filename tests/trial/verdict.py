@@ -84,20 +84,26 @@ def _copies_wrong(cluster: LocalCluster, reader: Any, location: Location) -> lis
 
 
 def unkept(
-    ledgers: Mapping[str, Ledger], reader: Any, folder: pathlib.Path, keep: int, named: Callable[[str], str]
+    ledgers: Mapping[str, Ledger],
+    reader: Any,
+    folder: Any,
+    keep: int,
+    named: Callable[[str], str],
+    digest: Callable[[Any], str] = lambda path: digest_of(pathlib.Path(path)),
 ) -> list[str]:
-    """Every promise that is not kept: a file that does not restore to what it may be, one that rose, a version that is gone."""
+    """Every promise that is not kept: a file that does not restore to what it may be, one that rose, a version that is gone.
+    `digest` is that of what was restored to a path."""
     wrong = []
     for client, ledger in ledgers.items():
         for name in ledger.names:
             possible = ledger.possible(name)
-            found = _restored(reader, client, name, folder)
+            found = _restored(reader, client, name, folder, digest)
             if found not in possible:
                 allowed = " or ".join(sorted(map(named, possible)))
                 wrong.append(f"{client}/{name} must be {allowed}; it is {named(found)}")
             if hasattr(reader, "versions"):
                 for version, contents in ledger.certain(name, keep).items():
-                    found = _restored(reader, client, name, folder, version=version)
+                    found = _restored(reader, client, name, folder, digest, version=version)
                     if found != contents:
                         wrong.append(
                             f"{client}/{name} version {version} must be {named(contents)}; it is {named(found)}"
@@ -105,14 +111,14 @@ def unkept(
     return wrong
 
 
-def _restored(reader: Any, client: str, name: str, folder: pathlib.Path, **which: Any) -> str:
+def _restored(reader: Any, client: str, name: str, folder: Any, digest: Callable[[Any], str], **which: Any) -> str:
     try:
         restored = reader.restore(name, folder, client=client, **which)
     except NoSuchFile:
         return GONE
     except RpclabError as error:
         return f"{type(error).__name__}: {error}"
-    return digest_of(pathlib.Path(restored.path))
+    return digest(restored.path)
 
 
 # ---- what is left over

@@ -19,7 +19,7 @@ from rpclab.errors import ClusterError, CommunicationError, NoSuchFile, RpclabEr
 
 from .model import Attempt, Ledger
 
-__all__ = ["THINK_S", "Operation", "Worker", "contents_of", "operations"]
+__all__ = ["THINK_S", "Operation", "Work", "Worker", "contents_of", "operations"]
 
 NAMES = ("a.txt", "b.bin", "photos/c d.png", "photos/old/e.png", "Übung.txt", "big.iso", "g", "h")
 SIZES = (0, 1, 100, 4_096, 65_536, 65_537, 200_000, 1 << 20, 3 << 20)
@@ -69,70 +69,41 @@ def contents_of(seed: int, client: str, operation: Operation) -> bytes:
     return random.Random(f"{seed}/{client}/{operation.number}").randbytes(operation.size)
 
 
-class Worker:
-    """One client at work, in a thread of its own. `violations` is what no fault excuses."""
+class Work:
+    """What one client does, one operation after the other. `violations` is what no fault excuses."""
 
-    def __init__(
-        self,
-        cluster: LocalCluster,
-        client: Any,
-        seed: int,
-        folder: pathlib.Path,
-        ledgers: Mapping[str, Ledger],
-        note: Callable[[str], None],
-        think_s: float = THINK_S,
-    ) -> None:
-        self.cluster, self.client, self.name = cluster, client, str(client.name)
-        self._think_s = think_s
-        self._seed, self._folder, self._ledgers, self._note = seed, folder / self.name, ledgers, note
+    def __init__(self, client: Any, seed: int, ledgers: Mapping[str, Ledger], note: Callable[[str], None]) -> None:
+        self.client, self.name = client, str(client.name)
+        self._seed, self._ledgers, self._note = seed, ledgers, note
         self.ledger = ledgers[self.name]
         self.counts: dict[str, int] = {}
         self.stale = 0
         self.violations: list[str] = []
-        self._stop = threading.Event()
-        self.doing = ""
-        self.thread = threading.Thread(target=self._run, name=f"trial-{self.name}", daemon=True)
 
-    @property
-    def is_process(self) -> bool:
-        return self.name in self.cluster.nodes
+    def carry_out(self, operation: Operation) -> None:
+        try:
+            getattr(self, "_" + operation.kind.replace(" ", "_"))(operation)
+        except Exception as error:  # whatever the product raises that is none of its errors is a finding
+            self._violation(operation, f"{type(error).__name__} instead of an error of ours: {error}")
 
-    def start(self) -> None:
-        self._folder.mkdir(parents=True)
-        self.thread.start()
+    # ---- where it happens: real files and a real clock, unless told otherwise
 
-    def ask_to_stop(self) -> None:
-        self._stop.set()
+    def _now(self) -> float:
+        return time.perf_counter()
 
-    def wait_stopped(self, within_s: float) -> bool:
-        self.thread.join(within_s)
-        return not self.thread.is_alive()
+    def _source(self, data: bytes) -> Any:
+        """Put the contents that are to be backed up somewhere; returns their path."""
+        raise NotImplementedError
 
-    def _run(self) -> None:
-        for operation in operations(self._seed, self.name):
-            if self._stop.wait(operation.pause * self._think_s):
-                return
-            if self.is_process and not self._process_is_there():
-                return
-            self.doing = f"#{operation.number} {operation.kind} {operation.name!r} since {time.perf_counter():.3f}"
-            try:
-                getattr(self, "_" + operation.kind.replace(" ", "_"))(operation)
-            except Exception as error:  # whatever the product raises that is none of its errors is a finding
-                self._violation(operation, f"{type(error).__name__} instead of an error of ours: {error}")
-            self.doing = ""
-
-    def _process_is_there(self) -> bool:
-        while self.cluster.state(self.name) == "stopped":
-            if self._stop.wait(0.02):
-                return False
-        return True
+    def _restored(self, name: str, **options: Any) -> tuple[Any, bytes]:
+        """Restore a file; returns what the client said, and what it wrote."""
+        raise NotImplementedError
 
     # ---- what changes files
 
     def _backup(self, operation: Operation) -> None:
         data = contents_of(self._seed, self.name, operation)
-        source = self._folder / "source"
-        source.write_bytes(data)
+        source = self._source(data)
         attempt = self._attempt(operation, blake3(data).hexdigest())
 
         def act() -> None:
@@ -151,7 +122,7 @@ class Worker:
 
     def _attempt(self, operation: Operation, contents: str = "") -> Attempt:
         attempt = Attempt(operation.number, operation.kind, operation.name, contents, operation.keep)
-        attempt.began = time.perf_counter()
+        attempt.began = self._now()
         self.ledger.begin(attempt)
         return attempt
 
@@ -166,7 +137,7 @@ class Worker:
             partly = attempt.kind != "backup" and not isinstance(error, NoSuchFile | CommunicationError | ClusterError)
             attempt.outcome = "refused" if error.definite and not partly else "doubt"
             attempt.said = f"{type(error).__name__}: {error}"
-        attempt.ended = time.perf_counter()
+        attempt.ended = self._now()
         self._count(f"{attempt.kind} {attempt.outcome}")
 
     # ---- what reads
@@ -194,14 +165,13 @@ class Worker:
 
     def _read(self, operation: Operation, owner: str, name: str, **which: Any) -> str | None:
         """The digest of what a restore wrote, None after an error of ours. Bytes that nobody sent are a violation."""
-        target = self._folder / "back"
         found = None
         try:
-            restored = self.client.restore(name, target, client=owner, **which)
+            restored, contents = self._restored(name, client=owner, **which)
         except RpclabError as error:
             self._count(f"{operation.kind} {type(error).__name__}")
         else:
-            found = blake3(pathlib.Path(restored.path).read_bytes()).hexdigest()
+            found = blake3(contents).hexdigest()
             self._count(f"{operation.kind} done")
             if found != restored.file.digest or found not in self._ledgers[owner].sent(name):
                 self._violation(
@@ -209,8 +179,6 @@ class Worker:
                     f"restored {owner}/{name} from {restored.server}: the bytes have digest {found}, version "
                     f"{restored.file.version} should have {restored.file.digest}; nobody ever sent that",
                 )
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(target)  # what a killed client leaves in its own folder is its own
         return found
 
     def _verify(self, operation: Operation) -> None:
@@ -230,3 +198,69 @@ class Worker:
         text = f"{self.name} #{operation.number} {operation.kind} {operation.name!r}: {what}"
         self.violations.append(text)
         self._note(f"VIOLATION {text}")
+
+
+class Worker(Work):
+    """One client at work, in a thread of its own."""
+
+    def __init__(
+        self,
+        cluster: LocalCluster,
+        client: Any,
+        seed: int,
+        folder: pathlib.Path,
+        ledgers: Mapping[str, Ledger],
+        note: Callable[[str], None],
+        think_s: float = THINK_S,
+    ) -> None:
+        super().__init__(client, seed, ledgers, note)
+        self.cluster, self._folder = cluster, folder / self.name
+        self._think_s = think_s
+        self._stop = threading.Event()
+        self.doing = ""
+        self.thread = threading.Thread(target=self._run, name=f"trial-{self.name}", daemon=True)
+
+    @property
+    def is_process(self) -> bool:
+        return self.name in self.cluster.nodes
+
+    def start(self) -> None:
+        self._folder.mkdir(parents=True)
+        self.thread.start()
+
+    def ask_to_stop(self) -> None:
+        self._stop.set()
+
+    def wait_stopped(self, within_s: float) -> bool:
+        self.thread.join(within_s)
+        return not self.thread.is_alive()
+
+    def _run(self) -> None:
+        for operation in operations(self._seed, self.name):
+            if self._stop.wait(operation.pause * self._think_s):
+                return
+            if self.is_process and not self._process_is_there():
+                return
+            self.doing = f"#{operation.number} {operation.kind} {operation.name!r} since {time.perf_counter():.3f}"
+            self.carry_out(operation)
+            self.doing = ""
+
+    def _process_is_there(self) -> bool:
+        while self.cluster.state(self.name) == "stopped":
+            if self._stop.wait(0.02):
+                return False
+        return True
+
+    def _source(self, data: bytes) -> pathlib.Path:
+        source = self._folder / "source"
+        source.write_bytes(data)
+        return source
+
+    def _restored(self, name: str, **options: Any) -> tuple[Any, bytes]:
+        target = self._folder / "back"
+        try:
+            restored = self.client.restore(name, target, **options)
+            return restored, pathlib.Path(restored.path).read_bytes()
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(target)  # what a killed client leaves in its own folder is its own
