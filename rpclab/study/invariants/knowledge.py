@@ -162,8 +162,9 @@ class Knowledge:
         decided = {decision.get("server") for decision in event.detail.get("decisions", ())}
         for node in event.detail.get("servers", ()):
             if node in self._servers:
-                # one that holds an older copy may need less; what the manager does itself it may end unseen
-                certain = node in decided and _for_client(event)
+                # one that holds an older copy may need less, also when it was chosen while it is suspected; what the manager
+                # does itself it may end unseen
+                certain = node in decided and node not in self._suspected and _for_client(event)
                 self._servers[node].promises[upload] = _Promise(
                     event.bytes, event.time, certain, event.file.partition("/")[0]
                 )
