@@ -39,6 +39,7 @@ class Recovered:
         self._path = folder.plain(shelf.client, shelf.name)
         self._noted = noted
         self._changed = False
+        self._rotten = 0  # the version whose contents were found damaged under the plain name
         self._lines = self._carried_out()
         self._last = self._lines[-1] if self._lines else None
         self._due = self._records(self._lines)
@@ -205,8 +206,11 @@ class Recovered:
                 self._folder.remove(self._path)
             return
         expected = self._records(self._noted) or self._due
-        rotten = any(file.size == self._size for file in expected.values())
-        if expected and (rotten or not self._damaged):  # else a damaged line may have been this very version's
+        rotten = [file.version for file in expected.values() if file.size == self._size]
+        if rotten:
+            self._quarantine_rotten(max(rotten))
+            return
+        if expected and not self._damaged:  # else a damaged line may have been this very version's
             self._say(
                 f"{self._path} is none of the versions that were stored: somebody changed it, it no longer counts as a copy"
             )
@@ -221,10 +225,18 @@ class Recovered:
         self._due[version] = FileRecord(shelf.client, shelf.name, self._size, self._digest, version)
         shelf.plain, self._changed = version, True
 
+    def _quarantine_rotten(self, version: int) -> None:
+        """What lies under the plain name has a version's length and other contents: it no longer counts, as if found later."""
+        self._say(f"{self._path} is damaged: it was put into Quarantine and no longer counts as a copy")
+        self._shelf.plain = self._rotten = version
+        self._shelf.quarantine(version, self._shelf.quarantine_name(version))
+        self._shelf.after_quarantine(version)
+        self._changed = True
+
     def _miss(self, here: list[int]) -> None:
         """Say which versions are gone; the one that somebody changed is still there."""
         expected = {*self._due, *(self._noted[-1].versions if self._noted else ())}
         foreign = self._shelf.foreign.version if self._shelf.foreign is not None else 0
-        for version in sorted(expected.difference(here, [foreign])):
+        for version in sorted(expected.difference(here, [foreign, self._rotten])):
             self._say(f"version {version} of {self._shelf.key} should be stored here but is gone from the disk")
             self._changed = True

@@ -267,3 +267,25 @@ def test_an_overwrite_moves_the_old_version_away_durably_before_the_new_one_gets
         "sync folder x",
         "remove incoming",
     ]
+
+
+def test_a_bit_that_is_found_flipped_at_a_start_is_put_aside_and_the_version_before_has_the_name(
+    tmp_path: pathlib.Path, world: RealWorld
+) -> None:
+    store = Store(world, str(tmp_path / "server"))
+    for contents in (b"one", b"two"):
+        incoming = store.begin("ann", "a", 3)
+        incoming.write([memoryview(contents)])
+        incoming.commit(blake3(contents).hexdigest())
+    store._journal.close()  # it is killed: nothing more is noted
+    store._held.close()
+    (tmp_path / "server/Backups/ann/a").write_bytes(b"twO")
+    for _ in range(2):
+        said: list[str] = []
+        again = Store(world, str(tmp_path / "server"), say=said.append)
+        assert [(file.version, file.size) for file in again.files()] == [(1, 3)]
+        assert (tmp_path / "server/Backups/ann/a").read_bytes() == b"one" and again.report()[1] == 3
+        assert [path.read_bytes() for path in (tmp_path / "server/Quarantine/ann/a").iterdir()] == [b"twO"]
+        again.close()
+    assert said == []
+    assert not (tmp_path / "server/Versions/ann").exists()
