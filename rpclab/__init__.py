@@ -18,10 +18,11 @@ from .errors import RpclabError
 if TYPE_CHECKING:
     from .client.session import Client
     from .cluster.local import LocalCluster
+    from .cluster.playground import playground
     from .cluster.simulated import SimCluster
     from .study.history import History
 
-__all__ = ["Client", "History", "LocalCluster", "RpclabError", "SimCluster", "__version__", "errors"]
+__all__ = ["Client", "History", "LocalCluster", "RpclabError", "SimCluster", "__version__", "errors", "playground"]
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ _HOMES = {
     "History": ".study.history",
     "LocalCluster": ".cluster.local",
     "SimCluster": ".cluster.simulated",
+    "playground": ".cluster.playground",
 }
 
 
