@@ -29,6 +29,7 @@ FLOORS = {
     "manager": 5, "server": 5, "client": 5,
     "study": 5.5,
     "cluster": 6,
+    "lessons": 6.5,
     "plots": 7, "labs": 7,
     "widgets": 8,
     "commands": 9,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..client.session import Client
-from ..config import Address, address_text
+from ..config import Address, Limits, address_text
 from ..errors import NoSuchFile, NotRunning, RpclabError, StartFailed, TooFewCopies, UsageError
 from ..names import check_client
 from ..records import Location
@@ -22,6 +22,7 @@ from ..study.history import History
 from ..text import bytes_text
 from ..world.real import RealWorld
 from .faults import flip_bit
+from .own_node import OwnNode
 from .prepare import empty_servers, give_certificates
 from .process import NodeProcess, identity, wait_until
 from .record import Record, drop_record, owned_by_me, run_folder, save_record, starting, take_over
@@ -237,6 +238,15 @@ class LocalCluster:
                 f"{name} runs as a process of its own: use cluster.clients[{name!r}], or connect under another name"
             )
         return self._sessions.client(name, self._address("manager"), wire)
+
+    def serve(self, name: str, *functions: Callable[..., Any], limits: Limits | None = None) -> OwnNode:
+        """A node of your own in this process, whose remote methods are these functions; `client.server(node.address)` is its
+        stub. It ends with the cluster. Errors: UsageError."""
+        if self._closed:
+            raise NotRunning("the cluster is stopped: start it again")
+        if check_client(name) in self._nodes:
+            raise UsageError(f"{name} runs as a process of its own: give your node another name")
+        return self._sessions.serve(name, functions, limits)
 
     def backup_all(self, *, progress: bool = True) -> Receipts:
         """Have every client back up every file in its folder, and show progress; returns the receipts.

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import pathlib
 import threading
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from ..client.document import DocumentClient
 from ..client.session import Client
 from ..config import Address, Limits
 from ..errors import UsageError
 from ..rpc.connection import Connection
-from ..rpc.handshake import Identity
+from ..rpc.handshake import Identity, Role
 from ..rpc.opening import open_connection
 from ..rpc.pool import Pool
 from ..trace import Tracer
 from ..world.real import RealWorld
+from .own_node import OwnNode
 
 __all__ = ["Sessions"]
 
@@ -29,6 +32,7 @@ class Sessions:
         self._lock = threading.Lock()  # guards what follows
         self._tracers: dict[str, Tracer] = {}
         self._clients: list[Client | DocumentClient] = []
+        self._own: list[OwnNode] = []
         self._pools: dict[str, Pool] = {}
         self._worlds: dict[str, RealWorld] = {}
 
@@ -53,7 +57,15 @@ class Sessions:
         identity = Identity("looking", "client", self._secret)
         return Client(self._world_of("looking"), identity, manager, limits=Limits(patience_s=0.0))
 
-    def _world_of(self, name: str) -> RealWorld:
+    def serve(self, name: str, functions: Iterable[Callable[..., Any]], limits: Limits | None) -> OwnNode:
+        """A node in this process that serves these functions. Errors: UsageError."""
+        world, identity = self._world_of(name, "server"), Identity(name, "server", self._secret)
+        node = OwnNode(world, identity, functions, tracer=self.tracer(name), limits=limits)
+        with self._lock:
+            self._own.append(node)
+        return node
+
+    def _world_of(self, name: str, role: Role = "client") -> RealWorld:
         """The world of one of our names: with certificates each has its own, which shows this name's. Errors: UsageError."""
         if self._certificates is None:
             return self._world
@@ -61,7 +73,7 @@ class Sessions:
 
         with self._lock:
             if name not in self._worlds:
-                files = made_if_missing(self._certificates, name, "client")
+                files = made_if_missing(self._certificates, name, role)
                 self._worlds[name] = RealWorld(certificates=files)
             return self._worlds[name]
 
@@ -101,9 +113,11 @@ class Sessions:
     def close(self) -> None:
         """Close all connections, but not the event logs: what ends the cluster may still be written."""
         with self._lock:
-            clients, pools = list(self._clients), list(self._pools.values())
+            clients, own, pools = list(self._clients), list(self._own), list(self._pools.values())
         for client in clients:
             client.disconnect()
+        for node in own:
+            node.stop()
         for pool in pools:
             pool.close()
 

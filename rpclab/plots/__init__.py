@@ -10,17 +10,21 @@ except ModuleNotFoundError:
     raise ImportError("plots are drawn with matplotlib, which is not installed: pip install matplotlib") from None
 
 from .balance import plot_balance, plot_balance_bars
+from .crossing import plot_crossing
 from .experiments import plot_experiment, save_experiment
 from .style import save
 from .traffic import plot_traffic, plot_traffic_matrix, plot_traffic_over_time
+from .waits import plot_waits
 
 __all__ = [
     "plot_balance",
     "plot_balance_bars",
+    "plot_crossing",
     "plot_experiment",
     "plot_traffic",
     "plot_traffic_matrix",
     "plot_traffic_over_time",
+    "plot_waits",
     "save",
     "save_experiment",
 ]

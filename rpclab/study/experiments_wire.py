@@ -14,8 +14,9 @@ __all__ = ["nagle", "seconds_for_small_last_write"]
 _END = b"EOF"
 
 
-def seconds_for_small_last_write(size: int, *, nagle: bool, rounds: int = 12) -> list[float]:
-    """Seconds a round on loopback: a file of so many bytes, its mark of three bytes in a write of its own, an answer.
+def seconds_for_small_last_write(size: int, *, nagle: bool, together: bool = False, rounds: int = 12) -> list[float]:
+    """Seconds a round on loopback: a file of so many bytes, its mark of three bytes in a write of its own, an answer; or, with
+    `together`, file and mark in one write.
 
     With Nagle's algorithm (RFC 896) the mark waits until the file is acknowledged, and the receiver delays that
     acknowledgement because it has nothing to say yet (RFC 1122, 4.2.3.2; 40 ms on Linux).
@@ -34,8 +35,11 @@ def seconds_for_small_last_write(size: int, *, nagle: bool, rounds: int = 12) ->
         taken = []
         for _ in range(rounds):
             start = perf_counter()
-            sender.sendall(b"x" * size)
-            sender.sendall(_END)
+            if together:
+                sender.sendall(b"x" * size + _END)
+            else:
+                sender.sendall(b"x" * size)
+                sender.sendall(_END)
             if not sender.recv(1):
                 raise ConnectionError("the receiver ended early")
             taken.append(perf_counter() - start)
