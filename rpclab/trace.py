@@ -32,10 +32,13 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
     removed                     file                          client: a delete was acknowledged; version (up to which), servers
     restored                    peer file bytes               client: digest, version, asked (the version asked for, or None)
     refused, failed             peer file                     error, message
-    killed, paused, resumed, restarted    peer                cluster: what somebody did to a node
+    killed, restarted           peer                          cluster: what was done to a node, as intervals: the first event
+    paused, resumed             peer                          begins one, the second ends it (a restart also a pause); what does
+    partitioned, healed         peer                          not end lasts to the end of the run. killed: power (its machine lost
+    slowed, healed              peer                          its power too); partitioned: others (cut off from whom), one_way;
+    filled, emptied             peer                          slowed: latency_s, bytes_s; filled: free_bytes
     damaged                     peer file                     cluster: a bit of a stored copy was flipped
-    partitioned, healed, reset  peer                          simulated cluster: its links were cut, mended, reset
-    filled, emptied, unsound    peer                          simulated cluster: its disk is full, has room again, fails syncs
+    reset, unsound              peer                          simulated cluster: some connections broke; its disk fails syncs
 
 `file` is `client/name`; `peer` a node's name; `bytes` what crossed the wire or lies on the disk.
 """

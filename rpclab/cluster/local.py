@@ -6,21 +6,22 @@ import os
 import pathlib
 import shutil
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..client.session import Client
-from ..config import Address, Limits, address_text
-from ..errors import NoSuchFile, NotRunning, RpclabError, StartFailed, TooFewCopies, UsageError
+from ..config import Address, Limits
+from ..errors import NotRunning, StartFailed, UsageError
 from ..names import check_client
-from ..records import Location
+from ..records import Location, ServerRecord
 from ..rpc.pool import Pool
 from ..running import data_folder, load_secret, new_secret
 from ..study.check import Report, check_run
 from ..study.history import History
-from ..text import bytes_text
+from ..trace import Tracer
 from ..world.real import RealWorld
+from .backing_up import backup_all
+from .base import Cluster
 from .faults import flip_bit
 from .own_node import OwnNode
 from .prepare import empty_servers, give_certificates
@@ -29,14 +30,14 @@ from .record import Record, drop_record, owned_by_me, run_folder, save_record, s
 from .remote_client import Clients, RemoteClient
 from .sessions import Sessions
 from .settings import Settings
-from .tables import Receipts, html_table, text_table
+from .tables import Receipts
 
 __all__ = ["LocalCluster"]
 
 _STOP_S = 8.0  # a little more than a node's own clean stop may take
 
 
-class LocalCluster:
+class LocalCluster(Cluster[NodeProcess]):
     """A manager, servers and clients as processes, ready when the constructor returns.
 
     - `servers`, `clients`: how many; `replicas`: copies of each file.
@@ -57,6 +58,8 @@ class LocalCluster:
     Running the same line again ends the earlier cluster of that name first. Errors: StartFailed, PortInUse (with the words
     of the part that failed), ClusterRunning (another process runs this one, or it is just being started), UsageError.
     """
+
+    clients: Clients
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class LocalCluster:
         certificates: str | os.PathLike[str] | None = None,
         start_s: float = 20.0,
     ) -> None:
+        super().__init__()
         settings = Settings(
             servers=servers,
             clients=clients,
@@ -172,35 +176,9 @@ class LocalCluster:
 
     # ---- what there is
 
-    def _names(self, role: str) -> list[str]:
-        return [name for name, node in self._nodes.items() if node.role == role]
-
-    @property
-    def nodes(self) -> list[str]:
-        """The names of all parts."""
-        return list(self._nodes)
-
-    @property
-    def servers(self) -> list[str]:
-        """The names of the servers."""
-        return self._names("server")
-
-    @property
-    def addresses(self) -> dict[str, Address]:
-        """Where each part listens."""
-        return {name: node.address for name, node in self._nodes.items() if node.address}
-
     def processes(self) -> dict[str, int]:
         """The process number of each part that runs."""
         return {name: node.pid for name, node in self._nodes.items() if node.alive and node.pid}
-
-    def state(self, node: str) -> str:
-        """running, paused or stopped."""
-        return self._node(node).state
-
-    def log(self, node: str, lines: int = 40) -> str:
-        """The last lines that a part printed."""
-        return self._node(node).log_tail(lines)
 
     @property
     def history(self) -> History:
@@ -208,26 +186,24 @@ class LocalCluster:
         return History.read(self.folder / "events")
 
     def check(self) -> Report:
-        """What the judge says of this run, by the event logs and the servers' folders as they are now; best after `stop`.
-
-        Errors: UsageError with `trace=False`, for there is nothing to read.
-        """
         return check_run(self.folder, self.data / "servers")
 
     def files(self) -> list[Location]:
-        """Every stored file, and the servers that hold it."""
         with self._looking() as session:
             return list(session.list_files())
 
-    def stored_bytes(self) -> dict[str, int]:
-        """The bytes stored on each server that the manager knows."""
+    def _listed(self) -> dict[str, ServerRecord]:
         with self._looking() as session:
-            return {server.node: server.stored_bytes for server in session.list_servers()}
+            return {server.node: server for server in session.list_servers()}
 
-    def _node(self, name: str) -> NodeProcess:
-        if name not in self._nodes:
-            raise UsageError(f"there is no {name!r} in this cluster; there are {', '.join(self._nodes)}")
-        return self._nodes[name]
+    def upkeep(self) -> dict[str, Any]:
+        with self._looking() as session:
+            upkeep = session.manager.getUpkeep()
+        assert isinstance(upkeep, dict)
+        return upkeep
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     # ---- clients
 
@@ -255,33 +231,7 @@ class LocalCluster:
         clients have no files; UsageError, before anything is sent, when two of a client's files have names that some system
         takes for one.
         """
-        from tqdm.auto import tqdm
-
-        work = [
-            (client, name, size) for client in self.clients.values() for name, size in client.distinct_files().items()
-        ]
-        if not work:
-            folders = " or ".join(str(client.folder) for client in self.clients.values()) or "a client's folder"
-            raise NoSuchFile(f"there is nothing to back up: put files into {folders}, or run `rpclab demo` for samples")
-        receipts = Receipts()
-        with tqdm(
-            total=sum(size for _, _, size in work), unit="B", unit_scale=True, unit_divisor=1024, disable=not progress
-        ) as bar:
-            for client, name, size in work:
-                bar.set_postfix_str(f"{client.name}/{name}"[-30:], refresh=False)
-                try:
-                    receipts.append(client.backup(name))
-                except TooFewCopies as error:
-                    receipts.append(error.receipt)
-                bar.update(size)
-        if receipts.short:
-            first = receipts.short[0]
-            warnings.warn(
-                f"{len(receipts.short)} of {len(receipts)} files have fewer copies than wanted, {first.file.name!r} has "
-                f"{first.copies} of {first.wanted}: {'; '.join(first.problems)}",
-                stacklevel=2,
-            )
-        return receipts
+        return backup_all(self.clients.values(), progress=progress)
 
     def _looking(self) -> Client:
         return self._sessions.looking(self._address("manager"))
@@ -304,27 +254,7 @@ class LocalCluster:
 
     # ---- faults
 
-    def kill(self, node: str) -> None:
-        """End a part as `kill -9` does: at once, without a word."""
-        self._node(node).kill()
-        self._fault("killed", node)
-
-    def pause(self, node: str) -> None:
-        """Stop a part's time: it keeps its connections and answers nothing."""
-        self._node(node).pause()
-        self._fault("paused", node)
-
-    def resume(self, node: str) -> None:
-        """Let a paused part go on."""
-        self._node(node).resume()
-        self._fault("resumed", node)
-
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
-        """Start a part again on its port and folder, ending it first if it runs; returns when it serves again.
-
-        For a server that means: when the manager lists it again, or, while no manager runs, when it can be reached; for the
-        manager: when it lists all servers that run. Errors: StartFailed, PortInUse, UsageError.
-        """
         part, until = self._node(node), time.monotonic() + start_s
         if part.alive:
             part.stop(_STOP_S)
@@ -336,23 +266,25 @@ class LocalCluster:
         self._wait_registered({"manager": self.servers, "server": [node]}.get(part.role, []), until)
 
     def damage(self, node: str, file: str, *, version: int | None = None) -> pathlib.Path:
-        """Flip one bit of a server's copy of `file` (as "client1/photo.png"), as a disk that rots does: its newest version, or an
-        earlier one. Returns the damaged file's path. Errors: NoSuchFile when there is no copy, or it is empty."""
         self._node(node)
         path = flip_bit(self.data / "servers" / node, file, version)
         self._fault("damaged", node, file)
         return path
 
-    def upkeep(self) -> dict[str, Any]:
-        """What the manager does about copies now: repairs that wait, run and are done, servers that it suspects or that went and
-        are waited for, whether it has just started and does not know its servers yet (`safe_mode`)."""
-        with self._looking() as session:
-            upkeep = session.manager.getUpkeep()
-        assert isinstance(upkeep, dict)
-        return upkeep
+    def _cut(self, links: list[tuple[str, str]]) -> None:
+        raise UsageError("links of real processes cannot be cut yet")
 
-    def _fault(self, kind: str, node: str, file: str = "") -> None:
-        self._sessions.tracer("cluster").event(kind, peer=node, file=file)
+    def _slow(self, links: list[tuple[str, str]], latency_s: float, bytes_s: float | None) -> None:
+        raise UsageError("links of real processes cannot be made slow yet")
+
+    def _mend(self) -> None: ...
+
+    def _fill(self, node: str, free_bytes: int | None) -> None:
+        raise UsageError("disks of real processes cannot be filled yet")
+
+    @property
+    def _tracer(self) -> Tracer:
+        return self._sessions.tracer("cluster")
 
     # ---- the end
 
@@ -376,45 +308,5 @@ class LocalCluster:
         drop_record(self.folder)
         self._ended = True  # only now: a stop that was interrupted has more to do
 
-    def __enter__(self) -> LocalCluster:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
-
-    # ---- seeing it
-
-    def _rows(self) -> list[list[str]]:
-        known: dict[str, tuple[int, int]] = {}
-        try:
-            with self._looking() as session:
-                known = {server.node: (server.files, server.stored_bytes) for server in session.list_servers()}
-        except RpclabError:
-            known = {}  # no manager, no figures: the states below say so
-        rows = []
-        for name, node in self._nodes.items():
-            files, stored = known.get(name, (None, None))
-            rows.append(
-                [
-                    name,
-                    node.role,
-                    address_text(node.address) if node.address else "",
-                    node.state,
-                    "" if files is None else str(files),
-                    "" if stored is None else bytes_text(stored),
-                ]
-            )
-        return rows
-
     def _title(self) -> str:
-        chosen = ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in self.settings.items())
-        return f"Cluster {self.name} ({chosen})"
-
-    def _repr_html_(self) -> str:
-        return html_table(self._title(), _HEADS, self._rows(), right=(4, 5))
-
-    def __repr__(self) -> str:
-        return text_table(self._title(), _HEADS, self._rows())
-
-
-_HEADS = ("part", "role", "address", "state", "files", "stored")
+        return f"Cluster {self.name} ({self._chosen()})"

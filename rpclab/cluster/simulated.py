@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..config import Address
 from ..errors import StartFailed, UsageError
 from ..manager.directory import Directory
 from ..manager.service import Manager
@@ -20,27 +19,27 @@ from ..rpc.handshake import Role
 from ..study.check import Report, check
 from ..study.folder import ServerFolder
 from ..study.history import History
-from ..text import bytes_text
 from ..trace import Tracer
 from ..world.simulated import Conditions, Simulation
+from .base import Cluster
 from .settings import Settings
 from .simulated_client import SimClient, SimClients
 from .simulated_node import Facts, Make, MemoryLog, SimNode
 from .simulated_parts import MANAGER, PORT, make_client, make_manager, make_server
-from .tables import html_table, text_table
 
 __all__ = ["Conditions", "SimCluster"]
 
 _POLL_S = 0.02
-_HEADS = ("part", "role", "state", "files", "stored")
 
 
-class SimCluster:
+class SimCluster(Cluster[SimNode]):
     """A manager, servers and clients in one simulation, ready when the constructor returns.
 
     `seed` decides everything that happens by chance. `conditions`: what the network is like; `disk_bytes`: what each disk
     holds. The other arguments are those of `LocalCluster`. Errors: UsageError, StartFailed.
     """
+
+    clients: SimClients
 
     def __init__(
         self,
@@ -65,6 +64,7 @@ class SimCluster:
         trace: bool = True,
         start_s: float = 20.0,
     ) -> None:
+        super().__init__()
         settings = Settings(
             servers=servers,
             clients=clients,
@@ -92,7 +92,7 @@ class SimCluster:
         self._ended = False
         self._faults = self.simulation.chance("faults")
         self._log = MemoryLog() if trace else None
-        self._tracer = Tracer(self.simulation.world("cluster", self.simulation.disk("cluster")), "cluster", self._log)
+        self._events = Tracer(self.simulation.world("cluster", self.simulation.disk("cluster")), "cluster", self._log)
         manager = self._add("manager", MANAGER, make_manager(settings), lambda part: {"settings": part.get_settings()})
         for number in range(1, servers + 1):
             name = f"server{number}"
@@ -159,29 +159,6 @@ class SimCluster:
 
     # ---- what there is
 
-    @property
-    def nodes(self) -> list[str]:
-        """The names of all parts."""
-        return list(self._nodes)
-
-    @property
-    def servers(self) -> list[str]:
-        """The names of the servers."""
-        return [name for name, node in self._nodes.items() if node.role == "server"]
-
-    @property
-    def addresses(self) -> dict[str, Address]:
-        """Where each part listens."""
-        return {name: self._nodes[name].address for name in self.nodes}
-
-    def state(self, node: str) -> str:
-        """running, paused or stopped."""
-        return self._node(node).state
-
-    def log(self, node: str, lines: int = 40) -> str:
-        """The last lines that a part would have printed."""
-        return "\n".join(self._node(node).said[-lines:])
-
     def event_log(self, node: str) -> bytes:
         """A node's event log, as its file would be; "cluster" is what was done to the others."""
         log = self._log if node == "cluster" else self._node(node).log
@@ -197,7 +174,6 @@ class SimCluster:
         return History.from_logs(map(self.event_log, ["cluster", *self._nodes]))
 
     def check(self) -> Report:
-        """What the judge says of this run, by the event logs and the servers' disks as they are now; best after `stop`."""
         if not self._trace:
             raise UsageError("there are no events: this cluster has trace=False")
         folders = {server: ServerFolder.read(server, self._nodes[server].disk) for server in self.servers}
@@ -208,22 +184,12 @@ class SimCluster:
         directory = self._directory()
         return [] if directory is None else directory.files(None, None, sys.maxsize)
 
-    def stored_bytes(self) -> dict[str, int]:
-        """The bytes stored on each server that the manager knows."""
-        return {node: server.stored_bytes for node, server in self._listed().items()}
-
     def upkeep(self) -> dict[str, Any]:
-        """What the manager does about copies now. See `LocalCluster.upkeep`. Errors: NotRunning."""
         manager = self._nodes[MANAGER].part
         assert isinstance(manager, Manager)
         found = self.simulation.run(manager.get_upkeep, self._nodes[MANAGER].world.life)
         assert isinstance(found, dict)
         return found
-
-    def _node(self, name: str) -> SimNode:
-        if name not in self._nodes:
-            raise UsageError(f"there is no {name!r} in this cluster; there are {', '.join(self._nodes)}")
-        return self._nodes[name]
 
     def connect(self, name: str = "notebook") -> SimClient:
         """One more client, whose files are stored under `name`. Errors: UsageError."""
@@ -234,53 +200,26 @@ class SimCluster:
 
     # ---- faults
 
-    def kill(self, node: str) -> None:
-        """End a part as `kill -9` does: at once, without a word. What it wrote is still on its disk."""
-        self._fault("killed", node)
-        self._node(node).kill()
-
     def cut_power(self, node: str) -> None:
         """Take the power from a part's machine: an arbitrary part of what was not synced is lost, and nobody is told."""
         self._fault("killed", node, power=True)
         self._node(node).cut_power()
 
-    def pause(self, node: str) -> None:
-        """Stop a part's time: it keeps its connections and answers nothing."""
-        self._node(node).pause()
-        self._fault("paused", node)
-
-    def resume(self, node: str) -> None:
-        """Let a paused part go on."""
-        self._node(node).resume()
-        self._fault("resumed", node)
-
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
-        """Start a part again on its port and disk, ending it first if it runs; returns when it serves again, as
-        `LocalCluster.restart` does. Errors: StartFailed, and those of the part."""
         part = self._node(node)
         part.stop()
         self._fault("restarted", node)
         self.run(part.start)
         self._wait_registered({"manager": self.servers, "server": [node]}.get(part.role, []), start_s)
 
-    def partition(self, *groups: str | Iterable[str], one_way: bool = False) -> None:
-        """Cut the links between groups of nodes; nodes that are not named are a group of their own. With `one_way` only what
-        the first group sends is cut off. What is cut already stays cut: `heal` mends all."""
-        chosen = [[group] if isinstance(group, str) else list(group) for group in groups]
-        named = [node for group in chosen for node in group]
-        for node in named:
-            self._node(node)
-        parts = [*chosen, [node for node in self._nodes if node not in named]]
-        senders = parts[:1] if one_way else parts
-        links = [(a, b) for one in senders for other in parts if one is not other for a in one for b in other]
+    def _cut(self, links: list[tuple[str, str]]) -> None:
         self.simulation.wires.partition(links)
-        for node in named:
-            self._fault("partitioned", node, one_way=one_way)
 
-    def heal(self) -> None:
-        """Mend every link."""
+    def _slow(self, links: list[tuple[str, str]], latency_s: float, bytes_s: float | None) -> None:
+        self.simulation.wires.slow(links, latency_s, bytes_s)
+
+    def _mend(self) -> None:
         self.simulation.wires.heal()
-        self._fault("healed", "")
 
     def reset(self, node: str, share: float = 0.5) -> int:
         """Break some of a node's connections, as a restarted switch does; returns how many."""
@@ -289,36 +228,27 @@ class SimCluster:
         return count
 
     def damage(self, node: str, file: str, *, version: int | None = None) -> str:
-        """Flip one bit of a server's copy of `file` (as "client1/photo.png"): its newest version, or an earlier one. Returns
-        the damaged file's path. Errors: NoSuchFile when there is no copy, or it is empty."""
         path = f"{node}/Backups/{file}" if version is None else f"{node}/Versions/{file}/{version}"
         self._node(node).disk.flip_bit(path, self._faults.randrange(1 << 40))
         self._fault("damaged", node, file)
         return path
 
-    def fill(self, node: str, free_bytes: int = 0) -> None:
-        """Fill a node's disk up to so many bytes; `empty` frees it again."""
+    def _fill(self, node: str, free_bytes: int | None) -> None:
         disk = self._node(node).disk
-        disk.capacity_bytes = disk.used + free_bytes
-        self._fault("filled", node, free_bytes=free_bytes)
-
-    def empty(self, node: str) -> None:
-        """Free what `fill` took."""
-        self._node(node).disk.capacity_bytes = self._disk_bytes
-        self._fault("emptied", node)
+        disk.capacity_bytes = self._disk_bytes if free_bytes is None else disk.used + free_bytes
 
     def fail_syncs(self, node: str, share: float) -> None:
         """Let so large a part of a disk's syncs fail from now on; 0 mends it."""
         self._node(node).disk.failing = share
         self._fault("unsound", node, share=share)
 
-    def _fault(self, kind: str, node: str, file: str = "", **detail: Any) -> None:
-        self._tracer.event(kind, peer=node, file=file, detail=detail)
+    @property
+    def _tracer(self) -> Tracer:
+        return self._events
 
     # ---- the end
 
     def stop(self) -> None:
-        """End every part cleanly: the clients and servers first, the manager last. May be called twice."""
         if self._ended:
             return
         self.heal()
@@ -328,29 +258,5 @@ class SimCluster:
         self.simulation.close()
         self._ended = True
 
-    def __enter__(self) -> SimCluster:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
-
-    # ---- seeing it
-
-    def _rows(self) -> list[list[str]]:
-        known = self._listed()
-        rows = []
-        for name in self._nodes:
-            found = known.get(name)
-            figures = ["", ""] if found is None else [str(found.files), bytes_text(found.stored_bytes)]
-            rows.append([name, self._nodes[name].role, self._nodes[name].state, *figures])
-        return rows
-
     def _title(self) -> str:
-        chosen = ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in self.settings.items())
-        return f"Simulated cluster after {self.now:.3f} s ({chosen})"
-
-    def _repr_html_(self) -> str:
-        return html_table(self._title(), _HEADS, self._rows(), right=(3, 4))
-
-    def __repr__(self) -> str:
-        return text_table(self._title(), _HEADS, self._rows())
+        return f"Simulated cluster after {self.now:.3f} s ({self._chosen()})"

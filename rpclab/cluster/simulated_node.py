@@ -120,6 +120,10 @@ class SimNode:
         detail = {"role": self.role, "address": list(self.address), "wall": world.clock.wall(), **self._facts(part)}
         tracer.event("started", detail=detail)
 
+    def log_tail(self, lines: int = 12) -> str:
+        """The last lines that it would have printed."""
+        return "\n".join(self.said[-lines:])
+
     def _say(self, line: str) -> None:
         self.said.append(f"{self._simulation.now:.6f} {line}")
 
@@ -147,7 +151,7 @@ class SimNode:
             self._simulation.kill(world)
 
     def kill(self) -> None:
-        """End its process as `kill -9` does."""
+        """End its process as `kill -9` does. May be called twice."""
         if self._world is not None and self.state != "stopped":
             self.state = "stopped"
             self._simulation.kill(self._world)

@@ -21,6 +21,8 @@ from .report import Finding, Verdict
 
 __all__ = ["CHANGES", "Run", "versions_in"]
 
+_DISTURBING = ("killed", "paused", "restarted", "suspected", "partitioned", "slowed", "reset")
+
 CHANGES = ("stored", "deleted", "dropped", "quarantined")
 """The kinds of events by which a server tells that what it stores has changed."""
 
@@ -148,7 +150,7 @@ class Run:
     @cached_property
     def _disturbances(self) -> dict[str, list[Event]]:
         found: dict[str, list[Event]] = {}
-        for event in self.history.of("killed", "paused", "restarted", "suspected"):
+        for event in self.history.of(*_DISTURBING):
             found.setdefault(event.peer, []).append(event)
         starts: dict[str, list[Event]] = {}
         for event in self.history.of("started"):

@@ -46,6 +46,8 @@ class Wires:
         self.streams: dict[str, dict[SimulatedStream, None]] = {}  # by node, in order
         self.cut: set[tuple[str, str]] = set()
         """Pairs of nodes: nothing gets from the first to the second."""
+        self.slowed: dict[tuple[str, str], tuple[float, float]] = {}
+        """By pair of nodes: how much longer it takes from the first to the second, and how many bytes a second get there."""
         self.off: set[str] = set()
         """Nodes whose machine has no power."""
         self.messages = 0
@@ -57,9 +59,13 @@ class Wires:
     def partition(self, links: Iterable[tuple[str, str]]) -> None:
         self.cut.update(links)
 
+    def slow(self, links: Iterable[tuple[str, str]], latency_s: float, bytes_s: float | None) -> None:
+        self.slowed.update(dict.fromkeys(links, (latency_s, bytes_s or self.conditions.bytes_s)))
+
     def heal(self) -> None:
         """Mend every link; what waited for that is sent again."""
         self.cut.clear()
+        self.slowed.clear()
         for node in list(self.streams):
             for stream in self._of(node):
                 if stream.late:
@@ -137,8 +143,11 @@ class SimulatedNetwork:
     def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> SimulatedStream:
         wires, scheduler = self._wires, self._wires.scheduler
         until, again = scheduler.now + _CONNECT_S if deadline is None else deadline, _AGAIN_S
+        there_and_back = sum(
+            wires.slowed.get(link, (0.0,))[0] for link in ((self._node, address[0]), (address[0], self._node))
+        )
         while True:
-            self._pass(wires.latency(), until, address)
+            self._pass(wires.latency() + there_and_back, until, address)
             links = {(self._node, address[0]), (address[0], self._node)}
             if not (wires.cut and links & wires.cut) and address[0] not in wires.off:
                 break

@@ -66,11 +66,14 @@ class SimulatedStream:
         wires, now = self._wires, self._scheduler.now
         conditions = wires.conditions
         chance = wires.chance()
-        arrival = now + conditions.latency_s * (0.5 + chance)
+        latency_s, bytes_s = conditions.latency_s * (0.5 + chance), conditions.bytes_s
+        if wires.slowed and (slow := wires.slowed.get((self.node, self.other.node))):
+            latency_s, bytes_s = latency_s + slow[0], slow[1]
+        arrival = now + latency_s
         if chance < conditions.stall:
             arrival += conditions.stall_s * wires.chance()
         arrival = max(arrival, self._free_at)
-        self._free_at = arrival + length / conditions.bytes_s
+        self._free_at = arrival + length / bytes_s
         self._scheduler.at(arrival, what, argument)
 
     # ---- what comes from the other end
