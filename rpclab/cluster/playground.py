@@ -18,7 +18,7 @@ from ..running import data_folder
 
 __all__ = ["playground", "sizes_like_real_ones"]
 
-_LEAST_BYTES, _MOST_BYTES = 4096, 256 << 10
+_LEAST_BYTES, _MOST_BYTES = 4096, 64 << 10
 
 
 def playground(name: str, *, files: int | None = None, seed: int = 1) -> pathlib.Path:

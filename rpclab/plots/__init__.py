@@ -10,8 +10,10 @@ except ModuleNotFoundError:
     raise ImportError("plots are drawn with matplotlib, which is not installed: pip install matplotlib") from None
 
 from .balance import plot_balance, plot_balance_bars
+from .crashes import plot_crashes
 from .crossing import plot_crossing
 from .experiments import plot_experiment, save_experiment
+from .gaps import plot_gaps
 from .style import save
 from .traffic import plot_traffic, plot_traffic_matrix, plot_traffic_over_time
 from .waits import plot_waits
@@ -19,8 +21,10 @@ from .waits import plot_waits
 __all__ = [
     "plot_balance",
     "plot_balance_bars",
+    "plot_crashes",
     "plot_crossing",
     "plot_experiment",
+    "plot_gaps",
     "plot_traffic",
     "plot_traffic_matrix",
     "plot_traffic_over_time",

@@ -25,6 +25,7 @@ from ..text import bytes_text
 __all__ = [
     "COPY_STYLES",
     "GREY",
+    "SEVERAL",
     "CopyStyle",
     "NodeStyle",
     "bytes_axis",
@@ -51,6 +52,10 @@ class NodeStyle:
 
     colour: str
     line: Any
+
+
+SEVERAL = tuple(NodeStyle(colour, line) for colour, line in zip(_NODE_COLOURS, _NODE_LINES, strict=False))
+"""Styles for several of anything else, told apart in colour and in line."""
 
 
 @dataclass(frozen=True, slots=True)

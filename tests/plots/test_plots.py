@@ -1,10 +1,11 @@
 """Pictures show what the measures say, and an empty history is no error."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 
@@ -22,6 +23,8 @@ from matplotlib.patches import StepPatch
 from rpclab import plots
 from rpclab.plots.balance import _LABEL_HEIGHT, _apart
 from rpclab.plots.style import COPY_STYLES, GREY, node_styles
+from rpclab.study.crashes import ANSWERED, Crash
+from rpclab.study.gaps import gaps_by_file
 from rpclab.study.history import History
 from rpclab.study.measures import stored_bytes_over_time, traffic, traffic_over_time
 from rpclab.text import bytes_text
@@ -212,3 +215,19 @@ def test_text_and_colours_stand_out_on_white_and_on_dark() -> None:
         assert contrast(GREY, page) > 4.2
         for style in (*node_styles([f"server-{number}" for number in range(1, 7)]).values(), *COPY_STYLES.values()):
             assert contrast(style.colour, page) > 2.1
+
+
+def test_a_crash_plot_shows_the_share_of_each_outcome_and_where_a_promise_was_broken() -> None:
+    found = Counter(old=30, new=0, torn=70, gone=0)
+    ax = plots.plot_crashes([Crash("sync a", found), Crash(ANSWERED, Counter(new=10))], "mine")
+    assert [bar.get_width() for bar in cast(Any, ax.containers)[0]] == [30, 0]
+    assert [bar.get_width() for bar in cast(Any, ax.containers)[2]] == [70, 0]
+    assert [text.get_text() for text in ax.texts] == ["broken 70 of 100", "kept"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["before: sync a", ANSWERED]
+
+
+def test_gaps_of_several_runs_are_lines_with_names() -> None:
+    ax = plots.plot_gaps({"one": run(), "other": run(5), "nothing": History()})
+    assert [line.get_label() for line in ax.lines] == ["one", "other"]
+    assert list(cast(Any, ax.lines[0].get_ydata())) == gaps_by_file(run())
+    assert plots.plot_gaps({}).texts[0].get_text() == "nothing has happened yet"
