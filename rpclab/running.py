@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from .config import SECRET_BYTES, Address, Limits, address_from_text
 from .errors import FolderNotUsable, NameRefused, RpclabError, StartFailed, UsageError
 from .names import check_client
+from .own import OURS, Own, own_from
 from .rpc.handshake import Identity, Role
 from .trace import Tracer
 from .world.real import RealWorld
@@ -30,6 +31,7 @@ __all__ = [
     "Node",
     "Running",
     "data_folder",
+    "load_own",
     "load_secret",
     "new_secret",
     "parser",
@@ -57,7 +59,7 @@ class Running:
     def __init__(self, options: argparse.Namespace, node: str, role: Role) -> None:
         _allow_many_sockets()
         self.options = options
-        self.identity = Identity(_node_name(node), role, load_secret(options.secret_file))
+        self.identity = Identity(_node_name(node), role, load_secret(options.secret_file), load_own(options.own_file))
         self.world = RealWorld(
             options.seed, certificates=_certificates(options, node, role), loopback_only=not options.insecure
         )
@@ -200,6 +202,7 @@ def parser(program: str, about: str) -> argparse.ArgumentParser:
     options.add_argument(
         "--insecure", action="store_true", help="allow other machines without certificates: all can be read and changed"
     )
+    options.add_argument("--own-file", help="code of your own in place of ours, stored with cloudpickle")
     options.add_argument("--quiet", action="store_true", help="do not print each message")
     options.add_argument("--log", help="write the event log to this file")
     options.add_argument("--seed", type=int, help="make this part's random choices repeat")
@@ -248,6 +251,20 @@ def new_secret(path: str | os.PathLike[str]) -> str:
     except OSError as error:
         raise FolderNotUsable(f"the secret file {target} cannot be written: {error.strerror}") from None
     return target
+
+
+def load_own(path: str | None) -> Own:
+    """The code of somebody's own that a file holds; none without a file. Errors: UsageError."""
+    if not path:
+        return OURS
+    import cloudpickle  # here: most nodes have none
+
+    try:
+        with open(path, "rb") as file:
+            given = cloudpickle.load(file)
+    except Exception as error:  # whatever a pickled class's module does when it is loaded
+        raise UsageError(f"the code of your own could not be loaded: {type(error).__name__}: {error}") from None
+    return own_from(given)
 
 
 def load_secret(path: str | None = None) -> bytes:

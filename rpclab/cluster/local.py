@@ -13,6 +13,7 @@ from ..client.session import Client
 from ..config import Address, Limits
 from ..errors import NotRunning, StartFailed, UsageError
 from ..names import check_client
+from ..own import own_from
 from ..records import Location, ServerRecord
 from ..rpc.pool import Pool
 from ..running import data_folder, load_secret, new_secret
@@ -88,6 +89,7 @@ class LocalCluster(Cluster[NodeProcess]):
         tls: bool = False,
         certificates: str | os.PathLike[str] | None = None,
         start_s: float = 20.0,
+        **own: Any,
     ) -> None:
         super().__init__()
         settings = Settings(
@@ -108,6 +110,7 @@ class LocalCluster(Cluster[NodeProcess]):
             repair_bytes_s=repair_bytes_s,
             scrub_bytes_s=scrub_bytes_s,
             scrub_round_s=scrub_round_s,
+            own=own_from(own),
         )
         self.name = check_client(name)
         self.data = pathlib.Path(data_folder(data))
@@ -125,7 +128,8 @@ class LocalCluster(Cluster[NodeProcess]):
             if tls or certificates is not None:
                 self.certificates = give_certificates(parts, self.folder, certificates, document_wire=document_wire)
                 self.settings["tls"] = True
-            self._sessions = Sessions(self._world, load_secret(str(self.secret_file)), events, self.certificates)
+            secret = load_secret(str(self.secret_file))
+            self._sessions = Sessions(self._world, secret, events, self.certificates, settings.own)
             self._nodes = {part.node: NodeProcess(part, self.folder, self.secret_file, events) for part in parts}
             self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
             self._start(time.monotonic() + start_s)

@@ -11,6 +11,7 @@ from ..client.document import DocumentClient
 from ..client.session import Client
 from ..config import Address, Limits
 from ..errors import UsageError
+from ..own import OURS, Own
 from ..rpc.connection import Connection
 from ..rpc.handshake import Identity, Role
 from ..rpc.opening import open_connection
@@ -26,15 +27,24 @@ class Sessions:
     """Opens clients and control connections, remembers them, and closes them all at the end."""
 
     def __init__(
-        self, world: RealWorld, secret: bytes, events: pathlib.Path | None, certificates: pathlib.Path | None = None
+        self,
+        world: RealWorld,
+        secret: bytes,
+        events: pathlib.Path | None,
+        certificates: pathlib.Path | None = None,
+        own: Own = OURS,
     ) -> None:
         self._world, self._secret, self._events, self._certificates = world, secret, events, certificates
+        self._own = own
         self._lock = threading.Lock()  # guards what follows
         self._tracers: dict[str, Tracer] = {}
         self._clients: list[Client | DocumentClient] = []
         self._own: list[OwnNode] = []
         self._pools: dict[str, Pool] = {}
         self._worlds: dict[str, RealWorld] = {}
+
+    def _identity(self, name: str) -> Identity:
+        return Identity(name, "client", self._secret, self._own)
 
     def client(self, name: str, manager: Address, wire: str) -> Client | DocumentClient:
         """A client in this process, traced under its name. Errors: UsageError, CommunicationError."""
@@ -44,7 +54,7 @@ class Sessions:
                 raise UsageError("the description's own wire knows no certificates, and this cluster asks for them")
             client = DocumentClient(self._world, name, manager, tracer=self.tracer(name))
         elif wire == "rpclab":
-            identity = Identity(name, "client", self._secret)
+            identity = self._identity(name)
             client = Client(self._world_of(name), identity, manager, tracer=self.tracer(name))
         else:
             raise UsageError(f"wire={wire!r} is not known: choose 'rpclab' or 'document'")
@@ -54,7 +64,7 @@ class Sessions:
 
     def looking(self, manager: Address) -> Client:
         """A client that is not traced: looking must not change the picture. Its caller closes it."""
-        identity = Identity("looking", "client", self._secret)
+        identity = self._identity("looking")
         return Client(self._world_of("looking"), identity, manager, limits=Limits(patience_s=0.0))
 
     def serve(self, name: str, functions: Iterable[Callable[..., Any]], limits: Limits | None) -> OwnNode:
@@ -85,7 +95,7 @@ class Sessions:
             return open_connection(
                 self._world_of("control"),
                 address,
-                Identity("control", "client", self._secret),
+                self._identity("control"),
                 tracer,
                 expected=("manager", "client"),
             )

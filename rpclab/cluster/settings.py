@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import inspect
 import pathlib
-import pickle
-import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +15,9 @@ from ..config import ACKNOWLEDGE, MANAGER_PORT, REPLICATION
 from ..errors import UsageError
 from ..manager.placement import POLICIES
 from ..manager.settings import Settings as KeepSettings
+from ..own import OURS, Own
 from ..rpc.handshake import Role
+from .own_code import pickled
 
 __all__ = ["Part", "Settings"]
 
@@ -54,6 +53,7 @@ class Settings:
     repair_bytes_s: int
     scrub_bytes_s: int
     scrub_round_s: float
+    own: Own = OURS
 
     def __post_init__(self) -> None:
         for name, least in (("servers", 0), ("clients", 0), ("replicas", 1), ("quota_bytes", 0)):
@@ -97,6 +97,7 @@ class Settings:
             "keep": self.keep,
             "repair": self.repair,
             "document_wire": self.document_wire,
+            **{name: _name(code) for name, code in self.own.given().items()},
         }
 
     def parts(self, folder: pathlib.Path, data: pathlib.Path) -> Iterator[Part]:
@@ -115,7 +116,9 @@ class Settings:
         for option in ("keep", "heartbeat_s", "dead_s", "repair_bytes_s", "scrub_bytes_s", "scrub_round_s"):
             copies += [f"--{option.replace('_', '-')}", str(getattr(self, option))]
         copies += [] if self.repair else ["--no-repair"]
-        where = ["--manager-file", str(folder / "manager.ready.json"), "--data", str(data)]
+        own = _own(self.own, folder)
+        copies += own
+        where = [*own, "--manager-file", str(folder / "manager.ready.json"), "--data", str(data)]
         first = MANAGER_PORT if self.ports == "default" else 0
         yield Part("manager", "manager", [*copies, *_placement(self.placement, folder), *document, *seed], first)
         for number in range(1, self.servers + 1):
@@ -144,32 +147,16 @@ def _placement(placement: str | Callable[..., Any], folder: pathlib.Path) -> lis
     """The manager's options for a placement policy, by name or as a function. Raises UsageError if it can't be sent."""
     if isinstance(placement, str):
         return ["--placement", placement]
-    import cloudpickle
-
-    module = sys.modules.get(getattr(placement, "__module__", "") or "")
-    by_value = module is not None and _is_students(module)
-    if by_value:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        code = cloudpickle.dumps(placement)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise UsageError(f"this placement function cannot be sent to the manager's process: {error}") from None
-    finally:
-        if by_value:
-            cloudpickle.unregister_pickle_by_value(module)
     path = folder / "placement.pickle"
-    path.write_bytes(code)
+    path.write_bytes(pickled(placement, "this placement function"))
     return ["--placement-file", str(path)]
 
 
-def _is_students(module: Any) -> bool:
-    """Whether a module is a file of the student's own, which the manager's process could not import."""
-    file = getattr(module, "__file__", None)
-    installed = [sysconfig.get_path(key) for key in ("stdlib", "purelib", "platlib")] + [
-        str(pathlib.Path(__file__).parents[1])
-    ]
-    return (
-        module.__name__ != "__main__"
-        and file is not None
-        and not any(file.startswith(place) for place in installed if place)
-    )
+def _own(own: Own, folder: pathlib.Path) -> list[str]:
+    """Every part's options for code of the user's own, if there is any."""
+    given = own.given()
+    if not given:
+        return []
+    path = folder / "own.pickle"
+    path.write_bytes(pickled(given, f"{' and '.join(given)}", *given.values()))
+    return ["--own-file", str(path)]

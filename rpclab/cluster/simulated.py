@@ -14,6 +14,7 @@ from ..errors import StartFailed, UsageError
 from ..manager.directory import Directory
 from ..manager.service import Manager
 from ..names import check_client
+from ..own import own_from
 from ..records import Location, ServerRecord
 from ..rpc.handshake import Role
 from ..study.check import Report, check
@@ -63,6 +64,7 @@ class SimCluster(Cluster[SimNode]):
         conditions: Conditions | None = None,
         trace: bool = True,
         start_s: float = 20.0,
+        **own: Any,
     ) -> None:
         super().__init__()
         settings = Settings(
@@ -83,6 +85,7 @@ class SimCluster(Cluster[SimNode]):
             repair_bytes_s=repair_bytes_s,
             scrub_bytes_s=scrub_bytes_s,
             scrub_round_s=scrub_round_s,
+            own=own_from(own),
         )
         self.seed = seed
         self.settings = {"seed": seed, **{key: each for key, each in settings.told().items() if key != "document_wire"}}
@@ -97,7 +100,7 @@ class SimCluster(Cluster[SimNode]):
         for number in range(1, servers + 1):
             name = f"server{number}"
             facts = {"folder": name, "quota_bytes": quota_bytes}
-            self._add("server", name, make_server(quota_bytes), lambda part, facts=facts: facts)  # type: ignore[misc]
+            self._add("server", name, make_server(settings), lambda part, facts=facts: facts)  # type: ignore[misc]
         self.run(manager.start)
         self.run(*(self._nodes[name].start for name in self.servers))
         names = [f"client{number}" for number in range(1, clients + 1)]
@@ -112,7 +115,7 @@ class SimCluster(Cluster[SimNode]):
         return node
 
     def _add_client(self, name: str) -> SimClient:
-        node = self._add("client", name, make_client)
+        node = self._add("client", name, make_client(self._settings))
         self.run(node.start)
         return SimClient(self.simulation, node)
 

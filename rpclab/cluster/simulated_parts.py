@@ -10,6 +10,7 @@ from ..manager.placement import policy_named, policy_text
 from ..manager.service import Manager
 from ..manager.settings import Settings as KeepSettings
 from ..manager.watch import watched
+from ..own import Own
 from ..rpc.handshake import Identity, Role
 from ..server.service import Server
 from ..trace import Tracer
@@ -48,24 +49,27 @@ def make_manager(chosen: Settings) -> Make:
             scrub_bytes_s=chosen.scrub_bytes_s,
             scrub_round_s=chosen.scrub_round_s,
         )
-        return Manager(world, _identity(world, "manager"), settings=settings, tracer=tracer, say=say)
+        return Manager(world, _identity(world, "manager", chosen.own), settings=settings, tracer=tracer, say=say)
 
     return make
 
 
-def make_server(quota_bytes: int | None) -> Make:
+def make_server(chosen: Settings) -> Make:
     """A server's folder has its name."""
 
     def make(world: SimulatedWorld, tracer: Tracer, say: Say) -> Part:
-        identity = _identity(world, "server")
-        return Server(world, identity, identity.node, _ADDRESS, quota_bytes=quota_bytes, tracer=tracer, say=say)
+        identity = _identity(world, "server", chosen.own)
+        return Server(world, identity, identity.node, _ADDRESS, quota_bytes=chosen.quota_bytes, tracer=tracer, say=say)
 
     return make
 
 
-def make_client(world: SimulatedWorld, tracer: Tracer, say: Say) -> Part:
-    return ClientPart(world, Client(world, _identity(world, "client"), _ADDRESS, tracer=tracer))
+def make_client(chosen: Settings) -> Make:
+    def make(world: SimulatedWorld, tracer: Tracer, say: Say) -> Part:
+        return ClientPart(world, Client(world, _identity(world, "client", chosen.own), _ADDRESS, tracer=tracer))
+
+    return make
 
 
-def _identity(world: SimulatedWorld, role: Role) -> Identity:
-    return Identity(world.life.node, role, _SECRET)
+def _identity(world: SimulatedWorld, role: Role, own: Own) -> Identity:
+    return Identity(world.life.node, role, _SECRET, own)

@@ -21,6 +21,7 @@ import msgspec
 
 from ..config import PROTOCOL_VERSION
 from ..errors import HandshakeError
+from ..own import OURS, Own
 
 __all__ = ["Hello", "Identity", "Peer", "Proven", "check_certificate", "check_peer", "check_proof", "prove"]
 
@@ -33,11 +34,12 @@ _Node = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"\A[^
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this node is, and the secret that it shares with its cluster."""
+    """Who this node is, the secret that it shares with its cluster, and what code it runs in place of ours."""
 
     node: str
     role: Role
     secret: bytes
+    own: Own = OURS
 
     def __repr__(self) -> str:
         return f"Identity({self.node!r}, {self.role!r})"

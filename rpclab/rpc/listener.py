@@ -28,6 +28,7 @@ from .handshake import Identity
 from .messages import Incoming
 from .once import Once, Outcome
 from .opening import accept_connection
+from .own_framing import framed
 from .registry import Call, Registry, Then
 
 __all__ = ["DocumentHandler", "Listener", "Say"]
@@ -148,7 +149,7 @@ class Listener:
     # ---- one connection
 
     def _serve(self, stream: Stream) -> None:
-        channel = Channel(self.world, stream, self.limits)
+        channel = Channel(self.world, framed(stream, self.identity.own), self.limits)
         try:
             first = channel.first_byte(self._first_deadline(stream))
             if first == _DOCUMENT_FIRST_BYTE and self._document is not None:

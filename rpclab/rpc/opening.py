@@ -24,6 +24,7 @@ from .channel import Channel, expect
 from .connection import Connection, Stage
 from .handshake import Hello, Identity, Peer, Proven
 from .messages import Failure, Incoming, Request, Success
+from .own_framing import framed
 
 __all__ = ["accept_connection", "open_connection"]
 
@@ -43,7 +44,7 @@ def open_connection(
     limits = limits or Limits()
     now = world.clock.now
     stream = world.network.connect(address, now() + limits.connect_s)
-    channel = Channel(world, stream, limits)
+    channel = Channel(world, framed(stream, identity.own), limits)
     channel.limit = limits.handshake_bytes
     try:
         deadline = now() + limits.handshake_s

@@ -1,0 +1,103 @@
+"""`python -m rpclab.labs.runner`: one check of one submission, in this process, which is ended if it takes too much of anything.
+
+What to do comes as JSON on standard input, the verdict goes into a file, with a word that only the parent knows: the student's
+code is loaded after that word was read, and it is kept in no module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import sys
+import time
+import traceback
+
+import msgspec
+
+from ..errors import error_text
+from .confine import Fingerprint, confine
+from .lab import Broken, Check, Lab, lab_named
+from .submission import MODULE, Submission, load
+from .trial import Trial
+from .verdict import FAIL, PASS, UNKNOWN, Verdict
+
+__all__ = ["main"]
+
+_SEEN = 1000  # letters of what was seen: a verdict is read by a person
+
+
+def main() -> int:
+    told = json.loads(sys.stdin.buffer.read())
+    lab = lab_named(told["lab"])
+    check = lab.check_named(told["check"])
+    submission = Submission(**told["submission"])
+    folder, token = pathlib.Path(told["folder"]), told.pop("token")
+    began = time.monotonic()
+    verdict = _verdict(lab, check, submission, Trial(told["seed"], folder))
+    verdict.seconds = time.monotonic() - began
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    (folder / "verdict.json").write_bytes(msgspec.json.encode({"token": token, "verdict": verdict}))
+    os._exit(0)  # threads that the student's code has left behind end here
+
+
+def _verdict(lab: Lab, check: Check, submission: Submission, trial: Trial) -> Verdict:
+    verdict = Verdict(check.name, PASS, check.points, check.points, check.expected, trial.seed)
+    before = Fingerprint()
+    confine()
+    try:
+        mine = load(submission, lab, _folder(trial))
+        check.function(mine, trial)
+        if changed := before.changed():
+            raise Broken("changed-rpclab", f"changed: {', '.join(changed[:5])}")
+    except Broken as broken:
+        _failed(verdict, lab, broken, trial)
+    except MemoryError:
+        _failed(verdict, lab, Broken("too-much-memory", "Python could get no more memory"), trial)
+    except (Exception, SystemExit, RecursionError) as error:
+        line = _students_line(error, submission)
+        if line or isinstance(error, SystemExit):
+            seen = f"{type(error).__name__}: {error_text(error)}" + (f" ({line})" if line else "")
+            _failed(verdict, lab, Broken("raised", seen), trial)
+        else:
+            verdict.verdict, verdict.points = UNKNOWN, 0
+            last = traceback.format_exception_only(error)[-1].strip()
+            verdict.seen = f"the check itself could not go on: {last}"[:_SEEN]
+            traceback.print_exception(error)
+    return verdict
+
+
+def _folder(trial: Trial) -> pathlib.Path:
+    folder = trial.folder / "code"
+    folder.mkdir()
+    return folder
+
+
+def _failed(verdict: Verdict, lab: Lab, broken: Broken, trial: Trial) -> None:
+    verdict.verdict, verdict.points = FAIL, 0
+    verdict.fault, verdict.seen = broken.fault, broken.seen[:_SEEN]
+    verdict.hints = list(lab.hint(broken.fault))
+    if broken.event is not None:
+        verdict.event = f"{broken.event.node} {broken.event.number} {broken.event.kind}"
+    history = broken.history or trial.history
+    if history is not None and len(history):
+        verdict.picture = _picture(history, broken)
+
+
+def _picture(history: object, broken: Broken) -> str:
+    return ""
+
+
+def _students_line(error: BaseException, submission: Submission) -> str:
+    """The last line of the student's own code that an exception went through, "" if it went through none."""
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__") in (MODULE, "__main__") or frame.f_code.co_filename == submission.source:
+            found = f"in {frame.f_code.co_name}, line {line}"
+    return found
+
+
+if __name__ == "__main__":
+    main()
