@@ -68,10 +68,11 @@ def check_submission(
     secret: str | None = None,
     only: str | None = None,
     seed: int | None = None,
+    first_failure: bool = False,
     told: Told = lambda verdict: None,
 ) -> Verdicts:
     """Run a lab's checks, or `only` one, on a submission. `secret` chooses the seeds, or `seed` does for all; `told` is called
-    with each verdict as it comes. Errors: UsageError."""
+    with each verdict as it comes; with `first_failure` none is tried after the first that does not pass. Errors: UsageError."""
     chosen = lab.checks if only is None else [lab.check_named(only)]
     verdicts: list[Verdict] = []
     passed: dict[str, bool] = {}
@@ -86,6 +87,8 @@ def check_submission(
         passed[each.name] = verdict.verdict == PASS
         verdicts.append(verdict)
         told(verdict)
+        if first_failure and verdict.verdict != PASS:
+            break
     return Verdicts(lab.name, lab.title, submission.source, secret is not None, verdicts)
 
 
@@ -176,6 +179,8 @@ class _Child:
             reason = "took-too-long" if time.monotonic() > until else self._takes_too_much()
         self._end()
         self._reader.join(1.0)
+        if not self._reader.is_alive() and self._process.stdout is not None:
+            self._process.stdout.close()
         return reason
 
     def _takes_too_much(self) -> str:

@@ -201,6 +201,10 @@ def in_pieces(mine: Mine, trial: Trial) -> None:
     samples = [(77, b"short"), (69, b""), *_samples(trial)]
     sender = mine.Framing()
     stream = b"".join(_frame(sender, *each) for each in samples)
+    first = len(_frame(mine.Framing(), *samples[0])) - 2
+    _cut(
+        mine, samples, [stream[:first], stream[first:]], "half-frame", "with the first one cut two bytes before its end"
+    )
     _cut(mine, samples, [stream[:1], stream[1:]], "half-header", "first one byte was fed, then all the rest")
     _cut(mine, samples, [stream[place : place + 1] for place in range(len(stream))], "half-frame", "byte by byte")
     for _ in range(20):
