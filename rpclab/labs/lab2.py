@@ -233,7 +233,11 @@ def _cut(mine: Mine, samples: _Frames, pieces: list[bytes], fault: str, how: str
 def apart(mine: Mine, trial: Trial) -> None:
     sender, one, other = mine.Framing(), mine.Framing(), mine.Framing()
     first, second = _frame(sender, 77, b"for the one"), _frame(sender, 68, b"for the other, and longer")
-    found = [one.feed(first[:6]), other.feed(second[:7]), one.feed(first[6:]), other.feed(second[7:])]
+    try:
+        found = [one.feed(first[:6]), other.feed(second[:7]), one.feed(first[6:]), other.feed(second[7:])]
+    except Exception as error:
+        seen = f"two connections got pieces in turns: {type(error).__name__}: {error_text(error)}"
+        raise Broken("shared-state", seen) from error
     got = [[(kind, bytes(payload)) for kind, payload in each] for each in found]
     if got != [[], [], [(77, b"for the one")], [(68, b"for the other, and longer")]]:
         raise Broken("shared-state", f"two connections got pieces in turns; they came out as {got}")
