@@ -39,12 +39,12 @@ class Sessions:
         self._lock = threading.Lock()  # guards what follows
         self._tracers: dict[str, Tracer] = {}
         self._clients: list[Client | DocumentClient] = []
-        self._own: list[OwnNode] = []
+        self._served: list[OwnNode] = []
         self._pools: dict[str, Pool] = {}
         self._worlds: dict[str, RealWorld] = {}
 
-    def _identity(self, name: str) -> Identity:
-        return Identity(name, "client", self._secret, self._own)
+    def _identity(self, name: str, role: Role = "client") -> Identity:
+        return Identity(name, role, self._secret, self._own)
 
     def client(self, name: str, manager: Address, wire: str) -> Client | DocumentClient:
         """A client in this process, traced under its name. Errors: UsageError, CommunicationError."""
@@ -69,10 +69,10 @@ class Sessions:
 
     def serve(self, name: str, functions: Iterable[Callable[..., Any]], limits: Limits | None) -> OwnNode:
         """A node in this process that serves these functions. Errors: UsageError."""
-        world, identity = self._world_of(name, "server"), Identity(name, "server", self._secret)
+        world, identity = self._world_of(name, "server"), self._identity(name, "server")
         node = OwnNode(world, identity, functions, tracer=self.tracer(name), limits=limits)
         with self._lock:
-            self._own.append(node)
+            self._served.append(node)
         return node
 
     def _world_of(self, name: str, role: Role = "client") -> RealWorld:
@@ -123,10 +123,10 @@ class Sessions:
     def close(self) -> None:
         """Close all connections, but not the event logs: what ends the cluster may still be written."""
         with self._lock:
-            clients, own, pools = list(self._clients), list(self._own), list(self._pools.values())
+            clients, served, pools = list(self._clients), list(self._served), list(self._pools.values())
         for client in clients:
             client.disconnect()
-        for node in own:
+        for node in served:
             node.stop()
         for pool in pools:
             pool.close()
