@@ -33,6 +33,7 @@
     │   └── TooFewCopies         stored, but on fewer servers than wanted
     ├── ClusterError
     │   ├── StartFailed, PortInUse, ClusterRunning, NotRunning
+    │   └── ReplayDiffers        a simulated run, made again, did not do the same
     └── RemoteError              the remote method raised something of its own
 
 `definite` says whether the effect is known: True means that what was asked for did not happen, False that it may have.
@@ -75,6 +76,7 @@ __all__ = [
     "ProtocolError",
     "QuotaExceeded",
     "RemoteError",
+    "ReplayDiffers",
     "RpclabError",
     "StartFailed",
     "StorageError",
@@ -256,6 +258,10 @@ class ClusterRunning(ClusterError):
 
 class NotRunning(ClusterError):
     code = 154
+
+
+class ReplayDiffers(ClusterError):
+    code = 155
 
 
 class RemoteError(RpclabError):

@@ -22,18 +22,21 @@ from ..study.folder import ServerFolder
 from ..study.history import History
 from ..trace import Tracer
 from ..world.simulated import Conditions, Simulation
-from .base import Cluster
+from .looking import look
+from .script import recorded, verbs
 from .settings import Settings
 from .simulated_client import SimClient, SimClients
 from .simulated_node import Facts, Make, MemoryLog, SimNode
 from .simulated_parts import MANAGER, PORT, make_client, make_manager, make_server
+from .travel import Travel
 
 __all__ = ["Conditions", "SimCluster"]
 
 _POLL_S = 0.02
 
 
-class SimCluster(Cluster[SimNode]):
+@verbs("kill", "pause", "resume", "partition", "slow", "heal", "fill", "empty")
+class SimCluster(Travel):
     """A manager, servers and clients in one simulation, ready when the constructor returns.
 
     `seed` decides everything that happens by chance. `conditions`: what the network is like; `disk_bytes`: what each disk
@@ -42,6 +45,7 @@ class SimCluster(Cluster[SimNode]):
 
     clients: SimClients
 
+    @recorded
     def __init__(
         self,
         *,
@@ -93,8 +97,10 @@ class SimCluster(Cluster[SimNode]):
         self._settings, self._disk_bytes, self._trace = settings, disk_bytes, trace
         self._nodes: dict[str, SimNode] = {}
         self._ended = False
+        self.clients = SimClients()
+        self._began()
         self._faults = self.simulation.chance("faults")
-        self._log = MemoryLog() if trace else None
+        self._log = MemoryLog(self.order) if trace else None
         self._events = Tracer(self.simulation.world("cluster", self.simulation.disk("cluster")), "cluster", self._log)
         manager = self._add("manager", MANAGER, make_manager(settings), lambda part: {"settings": part.get_settings()})
         for number in range(1, servers + 1):
@@ -103,13 +109,20 @@ class SimCluster(Cluster[SimNode]):
             self._add("server", name, make_server(settings), lambda part, facts=facts: facts)  # type: ignore[misc]
         self.run(manager.start)
         self.run(*(self._nodes[name].start for name in self.servers))
-        names = [f"client{number}" for number in range(1, clients + 1)]
-        self.clients = SimClients((name, self._add_client(name)) for name in names)
+        for number in range(1, clients + 1):
+            self._add_client(f"client{number}")
         self._wait_registered(self.servers, start_s)
 
     def _add(self, role: Role, name: str, make: Make, facts: Facts = lambda part: {}) -> SimNode:
         node = SimNode(
-            self.simulation, name, role, make, port=PORT, disk_bytes=self._disk_bytes, trace=self._trace, facts=facts
+            self.simulation,
+            name,
+            role,
+            make,
+            port=PORT,
+            disk_bytes=self._disk_bytes,
+            order=self.order if self._trace else None,
+            facts=facts,
         )
         self._nodes[name] = node
         return node
@@ -117,10 +130,12 @@ class SimCluster(Cluster[SimNode]):
     def _add_client(self, name: str) -> SimClient:
         node = self._add("client", name, make_client(self._settings))
         self.run(node.start)
-        return SimClient(self.simulation, node)
+        self.clients[name] = client = SimClient(self, name)
+        return client
 
     # ---- running
 
+    @recorded
     def run(self, *functions: Callable[[], object]) -> Any:
         """Run functions in the simulation, side by side; returns when all have: the result, or several in a list. What one
         raises is raised here, once all have ended."""
@@ -133,6 +148,7 @@ class SimCluster(Cluster[SimNode]):
                 raise task.error
         return tasks[0].result if len(tasks) == 1 else [task.result for task in tasks]
 
+    @recorded
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""
         self.run(lambda: self.simulation.scheduler.sleep(seconds))
@@ -157,8 +173,8 @@ class SimCluster(Cluster[SimNode]):
         return {} if directory is None else {server.node: server for server in directory.servers()}
 
     def _directory(self) -> Directory | None:
-        node = self._nodes[MANAGER]
-        return None if node.state == "stopped" or not isinstance(node.part, Manager) else node.part.directory
+        part = self._nodes[MANAGER].current_part
+        return part.directory if isinstance(part, Manager) else None
 
     # ---- what there is
 
@@ -170,6 +186,9 @@ class SimCluster(Cluster[SimNode]):
     def disk(self, node: str) -> Any:
         """A node's disk; a server's folder there has its name."""
         return self._node(node).disk
+
+    def look(self, node: str) -> dict[str, Any]:
+        return look(self._node(node))
 
     @property
     def history(self) -> History:
@@ -187,6 +206,7 @@ class SimCluster(Cluster[SimNode]):
         directory = self._directory()
         return [] if directory is None else directory.files(None, None, sys.maxsize)
 
+    @recorded
     def upkeep(self) -> dict[str, Any]:
         manager = self._nodes[MANAGER].part
         assert isinstance(manager, Manager)
@@ -194,20 +214,22 @@ class SimCluster(Cluster[SimNode]):
         assert isinstance(found, dict)
         return found
 
+    @recorded
     def connect(self, name: str = "notebook") -> SimClient:
         """One more client, whose files are stored under `name`. Errors: UsageError."""
         if check_client(name) in {*self._nodes, "cluster"}:
             raise UsageError(f"{name} is in this cluster already: use cluster.clients[{name!r}]")
-        self.clients[name] = client = self._add_client(name)
-        return client
+        return self._add_client(name)
 
     # ---- faults
 
+    @recorded
     def cut_power(self, node: str) -> None:
         """Take the power from a part's machine: an arbitrary part of what was not synced is lost, and nobody is told."""
         self._fault("killed", node, power=True)
         self._node(node).cut_power()
 
+    @recorded
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
         part = self._node(node)
         part.stop()
@@ -224,12 +246,14 @@ class SimCluster(Cluster[SimNode]):
     def _mend(self) -> None:
         self.simulation.wires.heal()
 
+    @recorded
     def reset(self, node: str, share: float = 0.5) -> int:
         """Break some of a node's connections, as a restarted switch does; returns how many."""
         count = self.simulation.wires.reset(node, self._faults, share)
         self._fault("reset", node, connections=count)
         return count
 
+    @recorded
     def damage(self, node: str, file: str, *, version: int | None = None) -> str:
         path = f"{node}/Backups/{file}" if version is None else f"{node}/Versions/{file}/{version}"
         self._node(node).disk.flip_bit(path, self._faults.randrange(1 << 40))
@@ -240,6 +264,7 @@ class SimCluster(Cluster[SimNode]):
         disk = self._node(node).disk
         disk.capacity_bytes = self._disk_bytes if free_bytes is None else disk.used + free_bytes
 
+    @recorded
     def fail_syncs(self, node: str, share: float) -> None:
         """Let so large a part of a disk's syncs fail from now on; 0 mends it."""
         self._node(node).disk.failing = share
@@ -251,6 +276,7 @@ class SimCluster(Cluster[SimNode]):
 
     # ---- the end
 
+    @recorded
     def stop(self) -> None:
         if self._ended:
             return
@@ -260,6 +286,12 @@ class SimCluster(Cluster[SimNode]):
         self.run(self._nodes[MANAGER].stop)
         self.simulation.close()
         self._ended = True
+
+    def __exit__(self, *exc: object) -> None:
+        if self.stands:
+            self.close()
+        else:
+            self.stop()
 
     def _title(self) -> str:
         return f"Simulated cluster after {self.now:.3f} s ({self._chosen()})"

@@ -10,7 +10,8 @@ from ..config import Address
 from ..errors import UsageError
 from ..records import Receipt, Restored
 from ..world.base import walk
-from ..world.simulated import SimulatedWorld, Simulation
+from ..world.simulated import SimulatedWorld
+from .script import recorded
 from .simulated_node import SimNode
 
 __all__ = ["ClientPart", "SimClient", "SimClients"]
@@ -54,12 +55,19 @@ class SimClient:
     """`put` a file on its disk, and back it up. Any verb of `Client` may be called, from outside the simulation or from a
     function that runs in it; while the client is dead it raises NotRunning, and ConnectionLost if it dies meanwhile."""
 
-    def __init__(self, simulation: Simulation, node: SimNode) -> None:
-        self.name = node.name
-        self._simulation, self._node = simulation, node
+    def __init__(self, cluster: Any, name: str) -> None:
+        self.name = name
+        self._cluster, self._place = cluster, ("clients", name)
+
+    @property
+    def _node(self) -> SimNode:
+        node = self._cluster._node(self.name)
+        assert isinstance(node, SimNode)
+        return node
 
     # ---- its disk
 
+    @recorded
     def put(self, name: str, contents: bytes) -> str:
         """Put a file into this client's folder, in no time; returns its path. A file there is replaced."""
         disk, path = self._node.disk, f"{_FILES}/{name}"
@@ -77,6 +85,7 @@ class SimClient:
 
     # ---- its verbs
 
+    @recorded
     def backup(self, path: str, name: str | None = None, **options: Any) -> Receipt:
         """Back a file of this client's disk up: one of its `files` by its name, or any by its path. See `Client.backup`."""
         if path in self.files:
@@ -85,6 +94,7 @@ class SimClient:
         assert isinstance(receipt, Receipt)
         return receipt
 
+    @recorded
     def restore(self, name: str, folder: str = "restored", **options: Any) -> Restored:
         """Write a stored file into a folder of this client's disk. See `Client.restore`."""
         restored = self._do(lambda client: client.restore(name, folder, **options))
@@ -94,16 +104,28 @@ class SimClient:
     @property
     def manager(self) -> _Remote:
         """The manager's remote methods: `client.manager.getServer()`."""
-        return _Remote(self, lambda client: client.manager)
+        return _Remote(self, "")
 
     def server(self, which: str) -> _Remote:
         """The remote methods of a server, by its name."""
-        return _Remote(self, lambda client: client.server(which))
+        return _Remote(self, which)
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         if verb not in _VERBS:
             raise AttributeError(f"a client has no {verb!r}")
-        return lambda *args, **options: self._do(lambda client: getattr(client, verb)(*args, **options))
+        return lambda *args, **options: self.do(verb, *args, **options)
+
+    @recorded
+    def do(self, verb: str, *args: Any, **options: Any) -> Any:
+        """Carry out any verb of `Client`, by its name."""
+        return self._do(lambda client: getattr(client, verb)(*args, **options))
+
+    @recorded
+    def ask(self, server: str, method: str, *args: Any, **named: Any) -> Any:
+        """Call a remote method of a server, by its name, or of the manager (server "")."""
+        return self._do(
+            lambda client: getattr(client.server(server) if server else client.manager, method)(*args, **named)
+        )
 
     def _do(self, function: Callable[[Client], object]) -> Any:
         part = self._node.part
@@ -113,7 +135,7 @@ class SimClient:
             result = function(part.client)
             return list(result) if isinstance(result, Iterator) else result
 
-        return self._simulation.run(carry_out, self._node.world.life, f"{self.name}-works")
+        return self._cluster.simulation.run(carry_out, self._node.world.life, f"{self.name}-works")
 
     def __dir__(self) -> list[str]:
         return sorted([*super().__dir__(), *_VERBS])
@@ -125,12 +147,10 @@ class SimClient:
 class _Remote:
     """A stub whose calls a client's node makes."""
 
-    def __init__(self, client: SimClient, stub: Callable[[Client], Any]) -> None:
-        self._client, self._stub = client, stub
+    def __init__(self, client: SimClient, server: str) -> None:
+        self._client, self._server = client, server
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         if method.startswith("_"):
             raise AttributeError(method)
-        return lambda *args, **named: self._client._do(
-            lambda client: getattr(self._stub(client), method)(*args, **named)
-        )
+        return lambda *args, **named: self._client.ask(self._server, method, *args, **named)

@@ -11,6 +11,7 @@ from ..rpc.handshake import Role
 from ..trace import Tracer
 from ..world.simulated import SimulatedWorld, Simulation
 from ..world.simulated_tasks import Life
+from .script import Order
 
 __all__ = ["Facts", "Make", "MemoryLog", "Part", "SimNode"]
 
@@ -31,15 +32,17 @@ Facts = Callable[[Any], dict[str, object]]
 
 
 class MemoryLog:
-    """An event log that lies with whoever watches the simulation: no power cut can reach it."""
+    """An event log that lies with whoever watches the simulation: no power cut can reach it. `order` keeps that of all logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, order: Order) -> None:
         self.lines: list[bytes] = []
         self.last_line = b""
+        self._order = order
 
     def append(self, line: bytes) -> None:
         self.lines.append(line)
         self.last_line = line
+        self._order.add(line)
 
     def close(self) -> None: ...
 
@@ -62,7 +65,7 @@ class _LifeLog:
 
 
 class SimNode:
-    """`make` builds the part anew for each life. `state` is running, paused or stopped."""
+    """`make` builds the part anew for each life; without `order` it writes no events. `state` is running, paused or stopped."""
 
     def __init__(
         self,
@@ -73,13 +76,13 @@ class SimNode:
         *,
         port: int,
         disk_bytes: int,
-        trace: bool,
+        order: Order | None,
         facts: Facts = lambda part: {},
     ) -> None:
         self.name, self.role = name, role
         self.address: Address = (name, port)
         self.disk = simulation.disk(name, disk_bytes)
-        self.log = MemoryLog() if trace else None
+        self.log = None if order is None else MemoryLog(order)
         self.said: list[str] = []
         self.state = "stopped"
         self._power = simulation.chance(f"power of {name}")
@@ -100,9 +103,15 @@ class SimNode:
             raise NotRunning(f"{self.name} is not running: cluster.restart({self.name!r})")
         return self._part
 
+    @property
+    def current_part(self) -> Part | None:
+        """The part, if it runs."""
+        return None if self.state == "stopped" else self._part
+
     def start(self) -> None:
         """Begin a new life; returns when it serves. Errors: StartFailed, if it was ended before, and those of the part."""
         world = self._world = self._simulation.world(self.name, self.disk)
+        self._part = None
         self.state = "running"
         task = self._simulation.begin(lambda: self._begin(world), world.life, f"{self.name}-starts")
         self._simulation.wait_for(task)

@@ -14,8 +14,9 @@ from greenlet import GreenletExit
 
 from ..errors import ConnectionLost
 from .simulated_disk import SimulatedDisk
+from .simulated_locks import SimulatedTasks
 from .simulated_network import Conditions, SimulatedNetwork, Wires
-from .simulated_tasks import Life, Scheduler, SimulatedTask, SimulatedTasks
+from .simulated_tasks import Life, Scheduler, SimulatedTask
 
 __all__ = ["Conditions", "SimulatedWorld", "Simulation"]
 
@@ -96,6 +97,10 @@ class Simulation:
         """End whatever still runs: nothing happens any more."""
         for life in [*self._living, self.outside]:
             self.scheduler.end(life, lambda: None)
+
+    def take_over(self) -> None:
+        """From now on whoever calls this runs the simulation, in place of one who stands still in the middle of that."""
+        self.scheduler.take_over([*self._living, self.outside])
 
     def kill(self, world: SimulatedWorld) -> None:
         """End a node's process at once."""

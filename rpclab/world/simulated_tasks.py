@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from ..errors import ClusterError
 
-__all__ = ["Life", "Scheduler", "SimulatedCondition", "SimulatedLock", "SimulatedTask", "SimulatedTasks"]
+__all__ = ["INTERRUPTED", "Life", "Parked", "Scheduler", "SimulatedTask", "present"]
 
 _NEVER = float("inf")
-_INTERRUPTED = 0.02  # of the times that a lock is taken
+INTERRUPTED = 0.02  # of the times that a lock is taken
 _INTERRUPTION_S = 0.002  # at most
 _AT_ONE_MOMENT = 1_000_000  # turns without any time passing: somebody turns round and round
 
@@ -41,6 +41,10 @@ class Scheduler:
         self.faults: list[tuple[SimulatedTask, Exception]] = []
         """Tasks that ended with an exception, which no task of ours should."""
         self.hub = getcurrent()
+        self.owner: object = None
+        """Whose simulation it is."""
+        self.halt: Callable[[], None] | None = None
+        """Called at the next moment at which a task may be interrupted: see simulated_halt.py."""
         self._ready: list[SimulatedTask] = []
         self._events: list[tuple[float, int, Callable[[Any], object], Any]] = []
         self._number = 0
@@ -52,6 +56,8 @@ class Scheduler:
         ready, events, chance = self._ready, self._events, self.chance
         moment = self.turns
         while not task.done:
+            if self.halt is not None:
+                self.halt()
             if ready:
                 if len(ready) > 1:
                     place = int(chance() * len(ready))
@@ -72,6 +78,15 @@ class Scheduler:
                 action(argument)
             else:
                 raise ClusterError(f"nothing will ever happen again, and {task.name} still waits")
+
+    def take_over(self, lives: Iterable[Life]) -> None:
+        """From now on whoever calls this runs it: what was in the middle of its turn waits for the next one, as interrupted."""
+        self.hub, self.halt = getcurrent(), None
+        if self.current is not None and not self.current.life.ended:
+            self._make_ready(self.current, True)
+        self.current = None
+        for task in [task for life in lives for task in life.tasks]:
+            task.greenlet.parent = self.hub
 
     def number(self) -> int:
         self._number += 1
@@ -131,7 +146,7 @@ class Scheduler:
 
     def interrupt(self) -> None:
         """What a system may do to any task at any moment."""
-        if self.current is not None and not self.dying and self.chance() < _INTERRUPTED:
+        if self.current is not None and not self.dying and self.chance() < INTERRUPTED:
             self.sleep(_INTERRUPTION_S * self.chance())
 
     # ---- lives
@@ -173,6 +188,12 @@ class Scheduler:
         self._ready += held or []
 
 
+def present() -> Scheduler | None:
+    """The scheduler of the task that asks; None for whoever is outside every simulation."""
+    found: Scheduler | None = getattr(getcurrent(), "scheduler", None)
+    return found
+
+
 class Life:
     """One run of a node, from its start to its end."""
 
@@ -201,6 +222,7 @@ class SimulatedTask:
         self._scheduler, self._function, self._asked = scheduler, function, asked
         self._joining: Parked = []
         self.greenlet = greenlet(self._run, scheduler.hub)
+        self.greenlet.scheduler = scheduler
         life.tasks[self] = None
         scheduler._make_ready(self, True)
 
@@ -225,79 +247,3 @@ class SimulatedTask:
         if not self.done and timeout != 0 and scheduler.current is not self:
             scheduler.wait(self._joining, None if timeout is None else scheduler.now + timeout)
         return self.done
-
-
-class SimulatedLock:
-    """In a life that has ended it locks nothing: what is left of that life meets no others any more."""
-
-    def __init__(self, scheduler: Scheduler, life: Life) -> None:
-        self._scheduler, self._life = scheduler, life
-        self._held = False
-        self._parked: Parked = []
-
-    def acquire(self, blocking: bool = True) -> bool:
-        scheduler = self._scheduler
-        if self._life.ended:
-            return True
-        if blocking and scheduler.chance() < _INTERRUPTED:
-            scheduler.interrupt()
-        while self._held:
-            if not blocking:
-                return False
-            scheduler.wait(self._parked)
-        self._held = True
-        return True
-
-    def release(self) -> None:
-        if self._life.ended:
-            return
-        if not self._held:
-            raise RuntimeError("a lock that nobody holds was released")
-        self._held = False
-        if self._parked:
-            self._scheduler.wake(self._parked, 1)
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, *exc: object) -> None:
-        self.release()
-
-
-class SimulatedCondition(SimulatedLock):
-    def __init__(self, scheduler: Scheduler, life: Life) -> None:
-        super().__init__(scheduler, life)
-        self._waiting: Parked = []
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if self._life.ended:
-            raise GreenletExit
-        self.release()
-        woken = self._scheduler.wait(self._waiting, None if timeout is None else self._scheduler.now + timeout)
-        self.acquire()
-        return woken
-
-    def notify_all(self) -> None:
-        if self._life.ended:
-            return
-        if not self._held:
-            raise RuntimeError("who notifies holds the condition")
-        self._scheduler.wake(self._waiting)
-
-
-class SimulatedTasks:
-    """What one life of a node may do with tasks."""
-
-    def __init__(self, scheduler: Scheduler, life: Life) -> None:
-        self._scheduler, self._life = scheduler, life
-
-    def spawn(self, function: Callable[[], object], name: str) -> SimulatedTask:
-        if self._life.ended:
-            raise GreenletExit
-        return SimulatedTask(self._scheduler, self._life, function, name)
-
-    def lock(self) -> SimulatedLock:
-        return SimulatedLock(self._scheduler, self._life)
-
-    def condition(self) -> SimulatedCondition:
-        return SimulatedCondition(self._scheduler, self._life)
