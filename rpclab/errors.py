@@ -34,6 +34,9 @@
     ├── ClusterError
     │   ├── StartFailed, PortInUse, ClusterRunning, NotRunning
     │   └── ReplayDiffers        a simulated run, made again, did not do the same
+
+
+    ├── Cancelled                whoever asked for it no longer wants it, or is gone
     └── RemoteError              the remote method raised something of its own
 
 `definite` says whether the effect is known: True means that what was asked for did not happen, False that it may have.
@@ -47,6 +50,7 @@ import builtins
 from typing import Any, ClassVar
 
 __all__ = [
+    "Cancelled",
     "ClusterError",
     "ClusterRunning",
     "CommunicationError",
@@ -262,6 +266,12 @@ class NotRunning(ClusterError):
 
 class ReplayDiffers(ClusterError):
     code = 155
+
+
+class Cancelled(RpclabError):
+    """Raise it in a `progress` callback to end a backup or a restore: what had arrived is forgotten everywhere."""
+
+    code = 160
 
 
 class RemoteError(RpclabError):

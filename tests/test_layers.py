@@ -52,10 +52,11 @@ SYSTEM = {
 }
 SYSTEM |= {"pathlib", "shutil", "tempfile", "signal", "secrets", "datetime", "uuid", "queue", "concurrent"}
 CHOOSES_THE_BACKEND = "rpclab.commands.demo"  # matplotlib.use("agg") before plots draws; it draws nothing itself
-ONLY_HOME = {"matplotlib": "plots", "ipywidgets": "widgets", "greenlet": "world"}
+ONLY_HOME = {"matplotlib": "plots", "ipywidgets": "widgets", "anywidget": "widgets", "greenlet": "world"}
 HEAVY = (
     "matplotlib",
     "ipywidgets",
+    "anywidget",
     "numpy",
     "pandas",
     "distributed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..config import Address, Limits
-from ..errors import TooFewCopies
+from ..errors import Cancelled, CommunicationError, TooFewCopies
 from ..records import Location, Receipt, Restored, pages
 from ..rpc.files import Progress
 from ..rpc.handshake import Identity
@@ -144,6 +144,9 @@ class Agent:
             nonlocal told
             if call.connection is not None and (done == total or self._now() - told > _PROGRESS_S):
                 told = self._now()
-                call.connection.notify("progress", [done, total])
+                try:
+                    call.connection.notify("progress", [done, total])
+                except CommunicationError as error:  # not the server's fault: no other server is to be tried
+                    raise Cancelled(f"whoever asked for this is gone: {error.message}") from None
 
         return progress
