@@ -88,7 +88,7 @@ function fileRow(row, model, sender, tell) {
     retry: button("Try again", "rpclab-retry", again),
   };
   const facts = make("details", { class: "rpclab-facts" }, make("summary", {}, "Digest and version"), parts.facts);
-  const trace = make("details", { class: "rpclab-traceback" }, make("summary", {}, "Traceback, for who wants to know"), parts.trace);
+  const trace = make("details", { class: "rpclab-traceback" }, make("summary", {}, "Traceback"), parts.trace);
   const element = make(
     "li", { class: "rpclab-row" },
     make("div", { class: "rpclab-line" }, parts.phase, parts.name, parts.size, make("span", { class: "rpclab-buttons" }, ...Object.values(buttons))),
@@ -151,8 +151,8 @@ function dropZone(model, sender, tell) {
 function optionsLine(model) {
   const { replicas, as_cluster, keep } = model.get("choices");
   const put = (trait, convert = (value) => value) => (value) => { model.set(trait, convert(value)); model.save_changes(); };
-  const words = { after: "after the first copy", pipeline: "in a pipeline", all: "all copies are safe", primary: "the first copy is safe" };
-  const usual = (key) => `as the cluster does: ${words[as_cluster[key]] ?? as_cluster[key]}`;
+  const words = { after: "after the first", pipeline: "in a pipeline", all: "all are safe", primary: "the first is safe" };
+  const usual = (key) => `as the cluster: ${words[as_cluster[key]] ?? as_cluster[key]}`;
   const both = (values) => values.map((value) => [value, words[value]]);
   const selects = {
     client: choice("Client", "rpclab-client", model.get("clients").map((name) => [name, name]), model.get("client"), put("client")),
@@ -219,7 +219,7 @@ function render({ model, el }) {
   const drawRows = keyed(rows, (row) => fileRow(row, model, sender, tell));
   const clear = button("Clear the list", "rpclab-clear", () => model.send({ op: "clear" }));
   const follow = () => {
-    drawRows(model.get("rows"), (row) => row.id);
+    drawRows([...model.get("rows")].reverse(), (row) => row.id); // the newest on top
     show(clear, model.get("rows").some((row) => !UNDER_WAY.includes(row.phase)));
   };
   el.append(make(

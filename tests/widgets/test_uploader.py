@@ -220,7 +220,10 @@ def test_the_picker_lists_its_root_and_never_leaves_it(
     form = page(Uploader(cluster, root=root))
     form.send(op="browse", folder="")
     eventually(lambda: form.widget.shelf, what="the list")
-    assert [(each["name"], each["file"]) for each in form.widget.shelf["entries"]] == [("deep", False), ("inside.txt", True)]
+    assert [(each["name"], each["file"]) for each in form.widget.shelf["entries"]] == [
+        ("deep", False),
+        ("inside.txt", True),
+    ]
     form.send(op="browse", folder="..")
     eventually(lambda: form.widget.shelf["problem"], what="the refusal")
     form.send(op="disk", names=["deep/er.txt", "../secret.txt", "link.txt"])
@@ -279,13 +282,16 @@ def test_made_again_for_the_same_cluster_it_takes_the_earlier_ones_place(cluster
     assert cluster.state("client1") == "running"
 
 
-def test_closed_it_keeps_neither_threads_nor_the_cluster_alive(cluster: LocalCluster, upload: Any, eventually: Any) -> None:
+def test_closed_it_keeps_neither_threads_nor_the_cluster_alive(
+    cluster: LocalCluster, upload: Any, eventually: Any
+) -> None:
     from .conftest import Page
 
     before = threading.active_count()
     widget = Uploader(cluster)
+    results = widget.results
     upload(Page(widget), "last.txt", b"last")
-    eventually(lambda: widget.results, what="the receipt")
+    eventually(lambda: results, what="the receipt")
     uploads = weakref.ref(widget._uploads)
     widget.close()
     widget.close()
@@ -303,7 +309,9 @@ def test_a_page_without_widgets_still_says_what_it_is(cluster: LocalCluster, pag
     assert "cluster.backup_all()" in data["text/html"]
 
 
-def test_a_simulated_cluster_takes_uploads_into_its_disks_in_memory(page: Any, upload: Any, fill: Any, tmp_path: Any) -> None:
+def test_a_simulated_cluster_takes_uploads_into_its_disks_in_memory(
+    page: Any, upload: Any, fill: Any, tmp_path: Any
+) -> None:
     cluster = SimCluster(seed=3, servers=3, clients=1)
     fill(tmp_path, "disk.txt", b"from the disk")
     form = page(Uploader(cluster, root=tmp_path))
