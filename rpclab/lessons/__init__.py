@@ -9,6 +9,7 @@ from .segments import pieces
 from .sharing import Exchange, Exchanges, SharedConnection, race, simulated_race
 from .strangers import Stay, Stays, crowd, say
 from .tap import Tap
+from .waiting import at_once, timed, wait_for
 
 __all__ = [
     "Dissection",
@@ -20,10 +21,13 @@ __all__ = [
     "Stay",
     "Stays",
     "Tap",
+    "at_once",
     "crowd",
     "dissect",
     "pieces",
     "race",
     "say",
     "simulated_race",
+    "timed",
+    "wait_for",
 ]

@@ -1,7 +1,8 @@
 """A server as the description's original was: no lock, no check of names, no repair. It speaks the description's wire.
 
 Written from the description to be run beside our own manager, so that its faults can be seen on a real cluster. Every thread that
-serves a client calls the manager over the one connection that the server has; what a thread dies of is kept in `faults`.
+serves a client calls the manager over the one connection that the server has; what a thread dies of is kept in `faults`, and what
+went wrong without a fault in `alone`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class OriginalServer:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.faults: list[str] = []
+        self.alone: list[str] = []  # files that it made no copy of, as it took itself for the only server
         self._world = RealWorld(loopback_only=True)
         self._manager = SharedConnection(self._world, manager, lock=lock)  # one for all threads: that is the fault
         self._listening = self._world.network.listen(("127.0.0.1", 0))
@@ -70,8 +72,12 @@ class OriginalServer:
             file.write(piece[: -len(EOF)])
         self._manager.call("updateServer", self.address, sum(each.stat().st_size for each in self.folder.iterdir()))
         self._reply(stream, FILE_RECEIVED)  # from here on the client believes that all is well
-        if mark != BACKUP and self._manager.call("getQuantity") > 1:
+        if mark == BACKUP:
+            return
+        if self._manager.call("getQuantity") > 1:
             self._backup(self._manager.call("getServer", self.address), path)
+        else:
+            self.alone.append(name)
 
     def _backup(self, address: tuple[str, int], path: pathlib.Path) -> None:
         other = self._world.network.connect((address[0], address[1]), self._until())
@@ -130,6 +136,11 @@ class OriginalServers(list[OriginalServer]):
     def faults(self) -> list[str]:
         """What threads died of, on any of them."""
         return [fault for server in self for fault in server.faults]
+
+    @property
+    def alone(self) -> list[str]:
+        """Files of which no copy was made, and nobody complained: a server took itself for the only one."""
+        return [name for server in self for name in server.alone]
 
     def __enter__(self) -> OriginalServers:
         return self

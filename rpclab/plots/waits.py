@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, dress, new_axes, nothing_yet
 
@@ -33,6 +33,8 @@ def plot_waits(
     ax.set_xlabel("time (ms)")
     low, high = ax.get_xlim()
     ax.set_xlim(low / 1.3, high * 1.3)
+    if high / low < 30:  # less than a decade and a half: 10, 20, 50 are told too
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_yticks(range(len(groups)), list(groups))

@@ -79,6 +79,7 @@ def test_the_originals_servers_lose_copies_and_their_clients_are_told_that_all_i
     kept = [servers.copies(f"file{number}") for number in range(40)]
     assert any(well and count < 2 for well, count in zip(said, kept, strict=True))
     assert servers.faults
+    assert all(servers.copies(name) == 1 for name in servers.alone)
     servers[0].close()  # a second time
 
 
@@ -89,7 +90,7 @@ def test_with_a_lock_the_originals_servers_keep_two_copies_of_each(
     with OriginalServers(cluster.addresses["manager"], tmp_path / "originals", lock=True) as servers:
         assert all(send_all(cluster, tmp_path / "source", 20))
     assert [servers.copies(f"file{number}") for number in range(20)] == [2] * 20
-    assert servers.faults == []
+    assert servers.faults == servers.alone == []
     for number in range(20):
         sent = (tmp_path / "source" / f"file{number}").read_bytes()
         kept = [server.folder / f"file{number}" for server in servers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from rpclab import Client
 from rpclab.cluster.local import LocalCluster
 from rpclab.config import Limits
 from rpclab.errors import RpclabError
-from rpclab.lessons import Tap, crowd, dissect, pieces, say
+from rpclab.lessons import Tap, at_once, crowd, dissect, pieces, say, timed, wait_for
 from rpclab.rpc.handshake import Identity
 from rpclab.rpc.packets import DATA, END, MESSAGE, packet
 from rpclab.running import load_secret
@@ -110,3 +111,24 @@ def test_pieces_are_the_same_bytes_whatever_the_seed_and_the_same_pieces_by_seed
 def test_say_returns_what_is_answered_until_the_node_hangs_up(start_cluster: Start, tmp_path: pathlib.Path) -> None:
     cluster = start_cluster(servers=0)
     assert say(cluster.addresses["manager"], b"GET / HTTP/1.1\r\n\r\n") == b""
+
+
+def test_waiting_ends_when_it_comes_true_and_in_time_when_it_does_not() -> None:
+    answers = iter([0, "", "yes"])
+    assert wait_for(lambda: next(answers)) is True
+    with pytest.raises(TimeoutError, match=r"within 0\.1 s"):
+        wait_for(lambda: False, within_s=0.1)
+
+
+def test_each_round_is_timed_by_itself() -> None:
+    pauses = iter([0.0, 0.05, 0.0])
+    took = timed(lambda: threading.Event().wait(next(pauses)), rounds=3)
+    assert len(took) == 3 and took[1] >= 0.04 > max(took[0], took[2])
+
+
+def test_all_at_once_overlap_and_what_one_raises_is_raised() -> None:
+    met = threading.Barrier(4)  # nobody passes alone
+    took = at_once(lambda: met.wait(10), 4)
+    assert len(took) == 4 and took == sorted(took)
+    with pytest.raises(ZeroDivisionError):
+        at_once(lambda: 1 / 0, 2)
