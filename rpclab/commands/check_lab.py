@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import sys
 
 import click
 
@@ -34,7 +35,7 @@ def check_lab(
 
     def told(verdict: Verdict) -> None:
         done.append(verdict)
-        if not out.as_json and click.get_text_stream("stderr").isatty():
+        if not out.as_json and sys.stderr.isatty():
             click.echo(f"\rchecked {len(done)} of {count}", nl=len(done) == count, err=True)
 
     verdicts = check_submission(chosen, submission, secret=secret, only=only, seed=seed, told=told)

@@ -82,7 +82,9 @@ class Verdicts(msgspec.Struct):
         for verdict in self.verdicts:
             points = f"{verdict.points}/{verdict.of}"
             head = f"{_MARKS[verdict.verdict]} {verdict.verdict:7} {points:>5}  "
-            lines += textwrap.wrap(verdict.expected, _WIDTH, initial_indent=head, subsequent_indent=" " * 17)
+            lines += textwrap.wrap(
+                f"{verdict.check}: {verdict.expected}", _WIDTH, initial_indent=head, subsequent_indent=" " * 17
+            )
             if verdict.verdict == PASS:
                 continue
             told = [("seen", verdict.seen), *zip(("hint", "where", "fault"), verdict.hints[:degree], strict=False)]
@@ -111,7 +113,7 @@ class Verdicts(msgspec.Struct):
     def _row(self, verdict: Verdict) -> str:
         cell = "padding:0.3em 0.8em;border-bottom:1px solid rgba(128,128,128,0.35);text-align:left;vertical-align:top"
         mark = f'<b style="color:{_COLOURS[verdict.verdict]}">{_MARKS[verdict.verdict]} {verdict.verdict}</b>'
-        said = [html.escape(verdict.expected)]
+        said = [f"<b>{html.escape(verdict.check)}</b>: {html.escape(verdict.expected)}"]
         if verdict.verdict != PASS:
             said.append(f'<div style="margin-top:0.3em"><i>seen:</i> {_lines(verdict.seen)}</div>')
             said += [_hints(verdict.hints)]
