@@ -61,9 +61,7 @@ class Fingerprint:
 
     @staticmethod
     def _modules() -> list[str]:
-        return sorted(
-            name for name in sys.modules if name.partition(".")[0] == "rpclab" and ".labs." not in f"{name}.lab"
-        )
+        return sorted(name for name in sys.modules if name.partition(".")[0] == "rpclab")
 
     def changed(self) -> list[str]:
         """The names that are something else now."""

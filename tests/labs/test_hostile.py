@@ -96,7 +96,9 @@ def test_it_may_not_talk_to_other_machines() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
 def test_processes_that_it_leaves_behind_are_ended() -> None:
-    text = f"import subprocess, sys\n{HEAD}\n    for _ in range(60): subprocess.Popen([sys.executable, '-c', 'input()  # left-behind-by-a-lab'], stdin=subprocess.PIPE)\n    while True: pass"
+    command = "[sys.executable, '-c', 'input()  # left-behind-by-a-lab']"
+    start = f"for _ in range(60): subprocess.Popen({command}, stdin=subprocess.PIPE)"
+    text = f"import subprocess, sys\n{HEAD}\n    {start}\n    while True: pass"
     found = verdict(text)
     assert (found.verdict, found.fault, found.points) == (UNKNOWN, "too-many-processes", 0), found
     left = []
@@ -142,7 +144,11 @@ def test_functions_of_a_notebook_are_checked_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("lab99", max), "there are: lab"), (("lab2", max), "not for max"), (("lab4", "nowhere.py"), "cannot be read")],
+    [
+        (("lab99", max), "there are: lab"),
+        (("lab4", max, min), "not for max, min"),
+        (("lab4", "nowhere.py"), "cannot be read"),
+    ],
 )
 def test_a_wrong_use_says_what_is_right(arguments: tuple[object, ...], said: str) -> None:
     with pytest.raises(UsageError, match=said):
