@@ -12,6 +12,7 @@ except ModuleNotFoundError:
 from .balance import plot_balance, plot_balance_bars
 from .crashes import plot_crashes
 from .crossing import plot_crossing
+from .diagram import Diagram, diagram
 from .experiments import plot_experiment, save_experiment
 from .gaps import plot_gaps
 from .style import save
@@ -19,6 +20,8 @@ from .traffic import plot_traffic, plot_traffic_matrix, plot_traffic_over_time
 from .waits import plot_waits
 
 __all__ = [
+    "Diagram",
+    "diagram",
     "plot_balance",
     "plot_balance_bars",
     "plot_crashes",
