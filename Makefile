@@ -15,7 +15,7 @@ PYTHON_HERE = "$(CURDIR)/$(BIN)/python"
 STRIP = if test -x $(PYTHON_HERE); then $(PYTHON_HERE) -m nbstripout $(EXTRA); else cat; fi
 SAVE_WITHOUT_OUTPUTS = if test -d .git; then git config filter.nbstripout.clean '$(STRIP)' && mkdir -p .git/info && \
 	{ grep -qs nbstripout .git/info/attributes || echo '*.ipynb filter=nbstripout' >> .git/info/attributes; }; fi
-FORGET_OUTPUTS = for notebook in notebooks/*.ipynb; do \
+FORGET_OUTPUTS = for notebook in notebooks/*.ipynb notebooks/labs/*.ipynb; do \
 	if test -d .git && git diff --quiet -- "$$notebook"; then git add -- "$$notebook"; fi; done
 
 .DEFAULT_GOAL := help
@@ -50,7 +50,7 @@ check: .venv/.have-dev ## lint, format, types, and no outputs in the notebooks
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@set -- notebooks/*.ipynb; test ! -e "$$1" || $(BIN)/nbstripout --verify $(EXTRA) "$$@"
+	@set -- notebooks/*.ipynb notebooks/labs/*.ipynb; test ! -e "$$1" || $(BIN)/nbstripout --verify $(EXTRA) "$$@"
 
 bench: .venv/.have-bench ## measure against other systems (takes minutes)
 	@$(BIN)/python -m benchmarks

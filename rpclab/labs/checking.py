@@ -88,7 +88,7 @@ def check_submission(
         told(verdict)
         if first_failure and verdict.verdict != PASS:
             break
-    return Verdicts(lab.name, lab.title, submission.source, secret is not None, verdicts)
+    return Verdicts(lab.name, lab.title, submission.source, secret is not None, verdicts, only is None)
 
 
 def _run(lab: Lab, check: Check, submission: Submission, seed: int) -> Verdict:

@@ -46,6 +46,8 @@ class Verdicts(msgspec.Struct):
     source: str
     hidden: bool
     verdicts: list[Verdict]
+    whole: bool = True
+    """Whether all checks of the lab were asked for, not only one."""
 
     @property
     def points(self) -> int:
@@ -66,6 +68,8 @@ class Verdicts(msgspec.Struct):
 
     def summary(self) -> str:
         kind = "Hidden checks" if self.hidden else "Public checks"
+        if self.passed and not self.whole:
+            return f"{', '.join(each.check for each in self.verdicts)}: passed. The lab has other checks too."
         if self.passed:
             return f"{kind} passed: {self.points} of {self.of} points."
         count = sum(verdict.verdict == PASS for verdict in self.verdicts)

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from rpclab.labs.checking import check_submission
-from rpclab.labs.lab import lab_named
+from rpclab.labs.lab import lab_named, lab_names
 from rpclab.labs.submission import Submission
 
 SOLUTIONS = pathlib.Path(__file__).parent / "solutions"
@@ -42,3 +42,29 @@ def test_each_lab_has_its_solutions(lab: str) -> None:
     assert (SOLUTIONS / lab / "reference.py").is_file()
     assert len(solutions("wrong_*")) and len([each for each in solutions("wrong_*") if each.startswith(lab)]) >= 6
     assert len([each for each in solutions("right_*") if each.startswith(lab)]) >= 3
+
+
+LABS = pathlib.Path(__file__).parents[2] / "notebooks" / "labs"
+
+
+@pytest.mark.parametrize("path", sorted(LABS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_starter_passes_its_first_check_and_fails_the_lab(path: pathlib.Path) -> None:
+    lab = lab_named(path.stem)
+    verdicts = check_submission(lab, Submission.from_file(path), first_failure=True)
+    assert verdicts.verdicts[0].verdict == "pass", verdicts.text(3)
+    assert verdicts.first is not None and verdicts.first.fault in lab.faults, verdicts.text(3)
+
+
+@pytest.mark.parametrize("name", lab_names())
+def test_each_lab_has_a_starter_and_a_notebook(name: str) -> None:
+    assert (LABS / f"{name}.py").is_file()
+    assert len(list(LABS.glob(f"{name}-*.ipynb"))) == 1
+
+
+@pytest.mark.parametrize("name", lab_names())
+def test_each_wrong_solution_names_a_fault_that_its_lab_hints_at(name: str) -> None:
+    lab = lab_named(name)
+    texts = [path.read_text(encoding="utf-8") for path in (SOLUTIONS / name).glob("wrong_*.py")]
+    met = {fault for text in texts for fault in re.findall(r"^# fault: (\S+)$", text, re.MULTILINE)}
+    assert met <= lab.faults.keys() | {"raised"}
+    assert all(len(set(hint)) == 3 and all(part.strip() for part in hint) for hint in lab.faults.values())
