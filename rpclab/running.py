@@ -24,6 +24,7 @@ from .trace import Tracer
 from .world.real import RealWorld
 
 if TYPE_CHECKING:
+    from .staging import Staging
     from .world.real_certificates import Certificates
 
 __all__ = [
@@ -65,6 +66,7 @@ class Running:
         )
         log = self.world.disk.open_log(options.log) if options.log else None
         self.tracer = Tracer(self.world, node, log)
+        self.staging = _staging(options.stage, self.world, self.identity, self.tracer) if options.stage else None
         self.show_messages = not options.quiet
         self._stop_asked = threading.Event()
         if options.lifeline:  # a daemon: it may wait for ever on a parent that outlives us
@@ -77,7 +79,7 @@ class Running:
                 address = address_from_text(self.options.manager)
             except ValueError as error:
                 raise UsageError(f"--manager: {error}") from None
-            self.world.network.check_allowed(address)
+            self.world.check_allowed(address)
             return address
         path = self.options.manager_file
         for _ in range(int(_WAIT_FOR_MANAGER_S / _POLL_S)):
@@ -122,12 +124,20 @@ class Running:
         last = threading.Timer(3 * limit, os._exit, [3])  # a thread that never ends must not keep the process
         last.daemon = True
         last.start()
+        if self.staging is not None:
+            self.staging.close()
         node.stop(limit)
         self.tracer.event("stopped")
         self.tracer.close()
         self.say("stopped")
         last.cancel()
         return 0
+
+
+def _staging(address: str, world: RealWorld, identity: Identity, tracer: Tracer) -> Staging:
+    from .staging import Staging  # here: a node that was started by hand has none
+
+    return Staging(world, identity, tracer, address_from_text(address))
 
 
 def _allow_many_sockets() -> None:
@@ -205,6 +215,7 @@ def parser(program: str, about: str) -> argparse.ArgumentParser:
     options.add_argument("--own-file", help="code of your own in place of ours, stored with cloudpickle")
     options.add_argument("--quiet", action="store_true", help="do not print each message")
     options.add_argument("--log", help="write the event log to this file")
+    options.add_argument("--stage", help=argparse.SUPPRESS)  # HOST:PORT; for LocalCluster
     options.add_argument("--seed", type=int, help="make this part's random choices repeat")
     options.add_argument("--ready-file", help="write this file, with the address, once ready")
     options.add_argument("--lifeline", action="store_true", help="end when standard input says anything, or ends")

@@ -39,6 +39,10 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
     filled, emptied             peer                          slowed: latency_s, bytes_s; filled: free_bytes
     damaged                     peer file                     cluster: a bit of a stored copy was flipped
     reset, unsound              peer                          simulated cluster: some connections broke; its disk fails syncs
+    held, lost, delayed,        peer message method call bytes            the stage, at the receiver, of a message that peer sent:
+    duplicated, corrupted                                     it waits to be decided upon, is dropped, waits, comes twice, is
+                                                              changed; sent (node and number of its send event), seconds; byte,
+                                                              before, value. What is held or delayed ends with its `receive`
 
 `file` is `client/name`; `peer` a node's name; `bytes` what crossed the wire or lies on the disk.
 """
@@ -46,13 +50,13 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from .world.base import Log, World
 
-__all__ = ["Event", "Stamp", "Tracer"]
+__all__ = ["Event", "Stage", "Stamp", "Tracer"]
 
 Stamp = tuple[str, int, int]
 """Node, event number, Lamport time: what a message carries of the event that sent it."""
@@ -77,8 +81,21 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
     detail: dict[str, Any] = {}
 
 
+class Stage(Protocol):
+    """Who decides what becomes of each message that arrives at a node: see rpc/stage.py."""
+
+    connections: dict[Any, None]
+
+    def next(self, connection: Any, deadline: float | None) -> bytes | None: ...
+
+
 class Tracer:
-    """Writes one node's events. Without a log it writes nothing and `enabled` is False: ask that before you build an event."""
+    """Writes one node's events. Without a log it writes nothing and `enabled` is False: ask that before you build an event.
+
+    It is what every connection of a node has of it, so the node's `stage`, if there is one, is found here too.
+    """
+
+    stage: Stage | None = None
 
     def __init__(self, world: World, node: str, log: Log | None = None) -> None:
         self.node = node

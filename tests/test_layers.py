@@ -25,6 +25,7 @@ FLOORS = {
     "rpc": 4,
     "authority": 4.2,
     "certificates": 4.4,
+    "staging": 4.45,
     "running": 4.5,
     "manager": 5, "server": 5, "client": 5,
     "study": 5.5,

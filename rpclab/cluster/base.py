@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -17,6 +17,7 @@ from ..study.check import Report
 from ..study.history import History
 from ..text import bytes_text
 from ..trace import Tracer
+from .stepping import Stepping
 from .tables import html_table, text_table
 
 __all__ = ["Cluster", "Node"]
@@ -46,7 +47,7 @@ class Node(Protocol):
 N = TypeVar("N", bound=Node)
 
 
-class Cluster(ABC, Generic[N]):
+class Cluster(Stepping, Generic[N]):
     """A manager, servers and clients: `with` it, look at it, break it; it ends with the block."""
 
     settings: dict[str, Any]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ..client.session import Client
-from ..config import Address, Limits
+from ..config import Address, Limits, address_text
 from ..errors import NotRunning, StartFailed, UsageError
 from ..names import check_client
 from ..own import own_from
@@ -24,6 +25,7 @@ from ..world.real import RealWorld
 from .backing_up import backup_all
 from .base import Cluster
 from .faults import flip_bit
+from .local_look import look
 from .own_node import OwnNode
 from .prepare import empty_servers, give_certificates
 from .process import NodeProcess, identity, wait_until
@@ -31,6 +33,8 @@ from .record import Record, drop_record, owned_by_me, run_folder, save_record, s
 from .remote_client import Clients, RemoteClient
 from .sessions import Sessions
 from .settings import Settings
+from .stage import Direction
+from .stepping import Operation
 from .tables import Receipts
 
 __all__ = ["LocalCluster"]
@@ -61,6 +65,7 @@ class LocalCluster(Cluster[NodeProcess]):
     """
 
     clients: Clients
+    _quiet_s = 0.3  # many times what a message takes, or a disk's sync
 
     def __init__(
         self,
@@ -129,8 +134,11 @@ class LocalCluster(Cluster[NodeProcess]):
                 self.certificates = give_certificates(parts, self.folder, certificates, document_wire=document_wire)
                 self.settings["tls"] = True
             secret = load_secret(str(self.secret_file))
-            self._sessions = Sessions(self._world, secret, events, self.certificates, settings.own)
-            self._nodes = {part.node: NodeProcess(part, self.folder, self.secret_file, events) for part in parts}
+            self.stage = Direction(self._world, lambda plan: self._publish())
+            self._sessions = Sessions(self._world, secret, events, self.certificates, self.stage, settings.own)
+            self._hub = self._sessions.hub()
+            stage = address_text(self._hub.address)
+            self._nodes = {part.node: NodeProcess(part, self.folder, self.secret_file, events, stage) for part in parts}
             self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
             self._start(time.monotonic() + start_s)
 
@@ -209,6 +217,24 @@ class LocalCluster(Cluster[NodeProcess]):
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
+    def look(self, node: str) -> dict[str, Any]:
+        return look(node, self._node(node), self._hub, self._world.disk, self.data / "servers" / node)
+
+    # ---- the stage
+
+    def _publish(self) -> None:
+        self._hub.publish(name for name, node in self._nodes.items() if node.state == "running" and not self._closed)
+
+    def _carry_out(self, function: Callable[[], Any]) -> Operation:
+        operation = Operation(function, self.stage.ended)
+        thread = threading.Thread(target=operation.carry_out, name=f"begun-{operation.name}", daemon=True)
+        operation.wait = thread.join  # a daemon: what waits for a cluster that has gone must not keep the kernel
+        thread.start()
+        return operation
+
+    def _go_on(self, since: int) -> None:
+        self.stage.wait(since, self._quiet_s)
+
     # ---- clients
 
     def connect(self, name: str = "notebook", *, wire: str = "rpclab") -> Any:
@@ -258,11 +284,16 @@ class LocalCluster(Cluster[NodeProcess]):
 
     # ---- faults
 
+    def kill(self, node: str) -> None:
+        super().kill(node)
+        self.stage.forget(node)
+
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
         part, until = self._node(node), time.monotonic() + start_s
         if part.alive:
             part.stop(_STOP_S)
         self._sessions.forget(node)
+        self.stage.forget(node)
         part.start()
         part.wait_ready(until)
         self._fault("restarted", node)
@@ -275,16 +306,20 @@ class LocalCluster(Cluster[NodeProcess]):
         self._fault("damaged", node, file)
         return path
 
+    def _linked(self) -> list[str]:
+        return [*self._nodes, *self.stage.here]
+
     def _cut(self, links: list[tuple[str, str]]) -> None:
-        raise UsageError("links of real processes cannot be cut yet")
+        self.stage.cut(links, self.addresses)
 
     def _slow(self, links: list[tuple[str, str]], latency_s: float, bytes_s: float | None) -> None:
-        raise UsageError("links of real processes cannot be made slow yet")
+        self.stage.slow(links, latency_s, bytes_s, self.addresses)
 
-    def _mend(self) -> None: ...
+    def _mend(self) -> None:
+        self.stage.mend()
 
     def _fill(self, node: str, free_bytes: int | None) -> None:
-        raise UsageError("disks of real processes cannot be filled yet")
+        self.stage.fill(node, free_bytes)
 
     @property
     def _tracer(self) -> Tracer:
@@ -300,6 +335,7 @@ class LocalCluster(Cluster[NodeProcess]):
         if self._ended:
             return
         self._closed = True
+        self._hub.stop()
         self._sessions.close()
         until = time.monotonic() + _STOP_S
         for last in (False, True):

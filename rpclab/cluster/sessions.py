@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pathlib
 import threading
 from collections.abc import Callable, Iterable
@@ -16,9 +17,12 @@ from ..rpc.connection import Connection
 from ..rpc.handshake import Identity, Role
 from ..rpc.opening import open_connection
 from ..rpc.pool import Pool
+from ..staging import put_on_stage
 from ..trace import Tracer
 from ..world.real import RealWorld
+from .hub import Hub
 from .own_node import OwnNode
+from .stage import Direction
 
 __all__ = ["Sessions"]
 
@@ -31,7 +35,8 @@ class Sessions:
         world: RealWorld,
         secret: bytes,
         events: pathlib.Path | None,
-        certificates: pathlib.Path | None = None,
+        certificates: pathlib.Path | None,
+        direction: Direction,
         own: Own = OURS,
     ) -> None:
         self._world, self._secret, self._events, self._certificates = world, secret, events, certificates
@@ -42,6 +47,8 @@ class Sessions:
         self._served: list[OwnNode] = []
         self._pools: dict[str, Pool] = {}
         self._worlds: dict[str, RealWorld] = {}
+        self._staged: dict[str, RealWorld] = {}
+        self._direction = direction
 
     def _identity(self, name: str, role: Role = "client") -> Identity:
         return Identity(name, role, self._secret, self._own)
@@ -52,15 +59,19 @@ class Sessions:
         if wire == "document":
             if self._certificates is not None:
                 raise UsageError("the description's own wire knows no certificates, and this cluster asks for them")
-            client = DocumentClient(self._world, name, manager, tracer=self.tracer(name))
+            client = DocumentClient(self._node_world(name, "client"), name, manager, tracer=self.tracer(name))
         elif wire == "rpclab":
-            identity = self._identity(name)
-            client = Client(self._world_of(name), identity, manager, tracer=self.tracer(name))
+            world, identity = self._node_world(name, "client"), self._identity(name)
+            client = Client(world, identity, manager, tracer=self.tracer(name))
         else:
             raise UsageError(f"wire={wire!r} is not known: choose 'rpclab' or 'document'")
         with self._lock:
             self._clients.append(client)
         return client.connect()
+
+    def hub(self) -> Hub:
+        """Where the processes follow the stage."""
+        return Hub(self._world_of("looking"), Identity("looking", "client", self._secret), self._direction)
 
     def looking(self, manager: Address) -> Client:
         """A client that is not traced: looking must not change the picture. Its caller closes it."""
@@ -69,7 +80,7 @@ class Sessions:
 
     def serve(self, name: str, functions: Iterable[Callable[..., Any]], limits: Limits | None) -> OwnNode:
         """A node in this process that serves these functions. Errors: UsageError."""
-        world, identity = self._world_of(name, "server"), self._identity(name, "server")
+        world, identity = self._node_world(name, "server"), self._identity(name, "server")
         node = OwnNode(world, identity, functions, tracer=self.tracer(name), limits=limits)
         with self._lock:
             self._served.append(node)
@@ -86,6 +97,15 @@ class Sessions:
                 files = made_if_missing(self._certificates, name, role)
                 self._worlds[name] = RealWorld(certificates=files)
             return self._worlds[name]
+
+    def _node_world(self, name: str, role: Role) -> RealWorld:
+        """The world of a node in this process, which follows the stage."""
+        plain, tracer = self._world_of(name, role), self.tracer(name)
+        with self._lock:
+            if name not in self._staged:
+                world = self._staged[name] = copy.copy(plain)
+                self._direction.joined(put_on_stage(world, tracer, lambda message: self._direction.ask(world, message)))
+            return self._staged[name]
 
     def control(self, node: str, address: Address) -> Pool:
         """Connections to a part, for what the notebook tells it; these calls are not traced."""

@@ -28,15 +28,15 @@ from .settings import Settings
 from .simulated_client import SimClient, SimClients
 from .simulated_node import Facts, Make, MemoryLog, SimNode
 from .simulated_parts import MANAGER, PORT, make_client, make_manager, make_server
-from .travel import Travel
+from .simulated_stepping import SimDirection, SimStepping
 
 __all__ = ["Conditions", "SimCluster"]
 
 _POLL_S = 0.02
 
 
-@verbs("kill", "pause", "resume", "partition", "slow", "heal", "fill", "empty")
-class SimCluster(Travel):
+@verbs("kill", "pause", "resume", "partition", "slow", "heal", "fill", "empty", "step", "begin")
+class SimCluster(SimStepping):
     """A manager, servers and clients in one simulation, ready when the constructor returns.
 
     `seed` decides everything that happens by chance. `conditions`: what the network is like; `disk_bytes`: what each disk
@@ -101,7 +101,9 @@ class SimCluster(Travel):
         self._began()
         self._faults = self.simulation.chance("faults")
         self._log = MemoryLog(self.order) if trace else None
-        self._events = Tracer(self.simulation.world("cluster", self.simulation.disk("cluster")), "cluster", self._log)
+        outside = self.simulation.world("cluster", self.simulation.disk("cluster"))
+        self._events = Tracer(outside, "cluster", self._log)
+        self.stage, self.operations = SimDirection(self, outside), {}
         manager = self._add("manager", MANAGER, make_manager(settings), lambda part: {"settings": part.get_settings()})
         for number in range(1, servers + 1):
             name = f"server{number}"
@@ -123,6 +125,7 @@ class SimCluster(Travel):
             disk_bytes=self._disk_bytes,
             order=self.order if self._trace else None,
             facts=facts,
+            stage=self._staged,
         )
         self._nodes[name] = node
         return node
@@ -281,6 +284,7 @@ class SimCluster(Travel):
         if self._ended:
             return
         self.heal()
+        self.stage.release()
         parts = [node for name, node in self._nodes.items() if name != MANAGER]
         self.run(*(part.stop for part in parts))
         self.run(self._nodes[MANAGER].stop)

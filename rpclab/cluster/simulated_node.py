@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ..config import Address, Limits
 from ..errors import NotRunning, StartFailed
 from ..rpc.handshake import Role
+from ..rpc.stage import Stage
 from ..trace import Tracer
 from ..world.simulated import SimulatedWorld, Simulation
 from ..world.simulated_tasks import Life
@@ -78,6 +79,7 @@ class SimNode:
         disk_bytes: int,
         order: Order | None,
         facts: Facts = lambda part: {},
+        stage: Callable[[SimulatedWorld, Tracer], Stage] | None = None,
     ) -> None:
         self.name, self.role = name, role
         self.address: Address = (name, port)
@@ -86,7 +88,7 @@ class SimNode:
         self.said: list[str] = []
         self.state = "stopped"
         self._power = simulation.chance(f"power of {name}")
-        self._simulation, self._make, self._facts = simulation, make, facts
+        self._simulation, self._make, self._facts, self._stage = simulation, make, facts, stage
         self._world: SimulatedWorld | None = None
         self._part: Part | None = None
         self._tracer: Tracer | None = None
@@ -124,6 +126,8 @@ class SimNode:
     def _begin(self, world: SimulatedWorld) -> None:
         log = None if self.log is None else _LifeLog(self.log, world.life)
         self._tracer = tracer = Tracer(world, self.name, log)
+        if self._stage is not None:
+            tracer.stage = self._stage(world, tracer)
         self._part = part = self._make(world, tracer, self._say)
         self.address = part.start(self.address)
         detail = {"role": self.role, "address": list(self.address), "wall": world.clock.wall(), **self._facts(part)}

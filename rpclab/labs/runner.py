@@ -17,7 +17,6 @@ import traceback
 import msgspec
 
 from ..errors import error_text
-from ..study.history import History
 from .confine import Fingerprint, confine
 from .lab import Broken, Check, Lab, lab_named
 from .submission import MODULE, Submission, load
@@ -26,7 +25,6 @@ from .verdict import FAIL, PASS, UNKNOWN, Verdict
 
 __all__ = ["main"]
 
-_EVENTS = 60  # in a picture of a run: a screen full
 _SEEN = 1000  # letters of what was seen: a verdict is read by a person
 
 
@@ -88,15 +86,8 @@ def _failed(verdict: Verdict, lab: Lab, broken: Broken, trial: Trial) -> None:
         verdict.picture = _picture(history, broken)
 
 
-def _picture(history: History, broken: Broken) -> str:
-    """The end of the run, or what lies around the event that broke it; "" where nothing can draw it."""
-    try:
-        from ..plots import diagram  # here: drawing takes a second to load, and most checks pass
-    except ImportError:
-        return ""
-    event = broken.event
-    shown = diagram(history, last=_EVENTS) if event is None else diagram(history, around=event, mark=event)
-    return shown.svg()
+def _picture(history: object, broken: Broken) -> str:
+    return ""
 
 
 def _students_line(error: BaseException, submission: Submission) -> str:

@@ -45,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         say=running.say,
         show_messages=running.show_messages,
     )
+    if running.staging is not None:
+        running.staging.look = manager.look
     port = MANAGER_PORT if options.port is None else options.port
     return running.serve(manager, (options.host, port), settings=manager.get_settings())
 

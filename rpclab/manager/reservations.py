@@ -54,6 +54,10 @@ class Reservations:
         known = self._uploads.get(upload)
         return sorted(known.promised) if known else []
 
+    def uploads(self) -> list[tuple[str, FileKey, dict[Address, int]]]:
+        """What each upload was promised and has not yet stored: its name, its file, the bytes by server."""
+        return [(each.name, each.file, dict(each.promised)) for each in self._uploads.values()]
+
     def reserve(self, upload: str, file: FileKey, promised: Mapping[Address, int], now: float) -> None:
         """Promise an upload that has nothing so many bytes, by server."""
         promise = self._uploads[upload] = _Upload(upload, file, now + self._last_s, dict(promised))

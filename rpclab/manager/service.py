@@ -25,11 +25,14 @@ from ..world.base import World
 from ..world.repeating import Repeating
 from .directory import Directory
 from .enrolment import Enrolment
+from .looking import look
 from .placing import Decision
 from .repair import Repair
 from .settings import Settings
 
 __all__ = ["Manager"]
+
+_SHOWN = 50  # servers, files, reservations: with names of 255 bytes still one message
 
 
 class Manager:
@@ -269,6 +272,11 @@ class Manager:
         with self._lock:
             found = [server for server in self.directory.servers() if server.node > after]
         return next(pages(found), [])
+
+    def look(self) -> dict[str, Any]:
+        """What it knows, for people: not more than one message holds."""
+        with self._lock:
+            return look(self.directory, _SHOWN)
 
     # ---- inside
 

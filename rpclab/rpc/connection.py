@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -31,30 +31,25 @@ from .channel import Channel, expect
 from .handshake import Peer
 from .messages import ErrorObject, Failure, Incoming, Request, Success
 
-__all__ = ["Connection", "Stage"]
+__all__ = ["Connection"]
 
 Notify = Callable[[str, Any], None]
 _LAST_WORD_S = 0.1  # to tell a peer that did wrong why it is left: no time to wait for it
 
 
-class Stage(Protocol):
-    """Who decides, before a message is delivered at `node`, what becomes of it."""
-
-    def deliver(self, node: str, peer: str, message: Incoming) -> Incoming | None:
-        """The message as it is to arrive, perhaps later than now or changed; None if it is lost."""
-
-
 class Connection:
     """Calls a peer's remote methods and hears its answers, or answers its calls."""
 
-    def __init__(
-        self, world: World, channel: Channel, peer: Peer, tracer: Tracer, limits: Limits, stage: Stage | None = None
-    ) -> None:
+    def __init__(self, world: World, channel: Channel, peer: Peer, tracer: Tracer, limits: Limits) -> None:
         self.peer = peer
         self.channel = channel
         self.tracer = tracer
         self.limits = limits
-        self.stage = stage
+        self.asking = self.answering = ""
+        """The methods that are under way: asked of the peer, answered to it."""
+        self._stage = tracer.stage
+        if self._stage is not None:
+            self._stage.connections[self] = None
         self._now = world.clock.now
         self._taken = world.tasks.lock()  # held by the task that this connection belongs to
         self._out = bytearray()
@@ -107,6 +102,7 @@ class Connection:
         seconds = self.limits.call_s if deadline_s is None else deadline_s
         deadline = self._now() + seconds
         self._calls = number = self._calls + 1
+        self.asking = method
         values: list[Any] | dict[str, Any] = named if named is not None else list(params)
         messages.check_json(values)
         try:
@@ -120,6 +116,7 @@ class Connection:
             if isinstance(error, CommunicationError | ProtocolError):
                 error.message = f"{method} at {self.peer.node}: {error.message}"
             raise
+        self.asking = ""
         answer.raise_error(self.peer.node)
         if returns is Any:
             return answer.result
@@ -140,6 +137,8 @@ class Connection:
                     notified(message.method, None if message.params is UNSET else message.params)
             elif message.id == number and message.method is UNSET:
                 return message
+            elif isinstance(message.id, int) and 0 < message.id < number and message.method is UNSET:
+                continue  # an answer that came twice
             elif message.id is None and isinstance(message.error, messages.ErrorObject):
                 return message  # the peer could not even read the call's id
             else:
@@ -149,6 +148,7 @@ class Connection:
 
     def next_request(self, deadline: float | None) -> Incoming | None:
         """The next call or notification of the peer; None when it has closed. A message that is none is answered here."""
+        self.answering = ""
         while True:
             try:
                 message = self._receive(deadline)
@@ -160,7 +160,10 @@ class Connection:
                 if not bad.keep:
                     raise
                 continue
-            if message is None or message.method is not UNSET:
+            if message is None:
+                return None
+            if message.method is not UNSET:
+                self.answering = message.method
                 return message
             raise MessageError("a response came that nobody waits for")
 
@@ -228,22 +231,23 @@ class Connection:
         self.channel.send((out,), deadline)
 
     def _receive(self, deadline: float | None) -> Incoming | None:
-        while True:
-            found = self.channel.receive(deadline)
-            if found is None:
-                return None
-            if found[0] != packets.MESSAGE:
-                expect(found, packets.MESSAGE)
-            payload = bytes(found[1])
-            message = messages.decode(payload)
-            if self.stage is not None:
-                staged = self.stage.deliver(self.tracer.node, self.peer.node, message)
-                if staged is None:
-                    continue
-                message = staged
-            if self.tracer.enabled:
-                self._trace_receive(message, len(payload))
-            return message
+        stage = self._stage
+        payload = self.payload(deadline) if stage is None else stage.next(self, deadline)
+        if payload is None:
+            return None
+        message = messages.decode(payload)
+        if self.tracer.enabled:
+            self._trace_receive(message, len(payload))
+        return message
+
+    def payload(self, deadline: float | None) -> bytes | None:
+        """The next message as it came; None at the end of the stream. Only the stage reads it so."""
+        found = self.channel.receive(deadline)
+        if found is None:
+            return None
+        if found[0] != packets.MESSAGE:
+            expect(found, packets.MESSAGE)
+        return bytes(found[1])
 
     def _trace_receive(self, message: Incoming, length: int) -> None:
         self.tracer.event(
@@ -259,6 +263,9 @@ class Connection:
     def close(self) -> None:
         if not self.closed:
             self.closed = True
+            self.asking = self.answering = ""
+            if self._stage is not None:
+                self._stage.connections.pop(self, None)
             self.tracer.event("disconnected", peer=self.peer.node)
             self.channel.close()
 

@@ -23,7 +23,7 @@ from ..trace import Tracer
 from ..world.base import Listening, Stream, Task, World
 from . import messages
 from .channel import Channel
-from .connection import Connection, Stage
+from .connection import Connection
 from .handshake import Identity
 from .messages import Incoming
 from .once import Once, Outcome
@@ -58,13 +58,12 @@ class Listener:
         limits: Limits | None = None,
         expected: tuple[str, ...] = ("manager", "server", "client"),
         document: DocumentHandler | None = None,
-        stage: Stage | None = None,
         say: Say = lambda line: None,
         show_messages: bool = False,
     ) -> None:
         self.world, self.registry, self.identity, self.tracer = world, registry, identity, tracer
         self.limits = limits or Limits()
-        self._expected, self._document, self._stage = expected, document, stage
+        self._expected, self._document = expected, document
         self._say, self._show = say, show_messages
         self._lock = world.tasks.lock()  # guards _open and _stopping
         self._open: dict[Stream, Task | None] = {}
@@ -155,9 +154,7 @@ class Listener:
             if first == _DOCUMENT_FIRST_BYTE and self._document is not None:
                 self._document(channel)
             elif first is not None:
-                connection = accept_connection(
-                    self.world, channel, self.identity, self.tracer, expected=self._expected, stage=self._stage
-                )
+                connection = accept_connection(self.world, channel, self.identity, self.tracer, expected=self._expected)
                 with connection:
                     self._converse(connection)
         except RpclabError as error:

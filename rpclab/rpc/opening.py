@@ -21,7 +21,7 @@ from ..trace import Tracer
 from ..world.base import World
 from . import handshake, messages, packets
 from .channel import Channel, expect
-from .connection import Connection, Stage
+from .connection import Connection
 from .handshake import Hello, Identity, Peer, Proven
 from .messages import Failure, Incoming, Request, Success
 from .own_framing import framed
@@ -37,7 +37,6 @@ def open_connection(
     *,
     expected: tuple[str, ...],
     limits: Limits | None = None,
-    stage: Stage | None = None,
 ) -> Connection:
     """Connect to a node of one of the `expected` roles and shake hands. Errors, all with no effect: ConnectFailed
     (also when time runs out: nothing was asked yet), HandshakeError, TooManyConnections."""
@@ -73,7 +72,7 @@ def open_connection(
         stream.close()
         raise
     channel.limit = PACKET_BYTES
-    return Connection(world, channel, Peer(answer.hello.node, answer.hello.role, address), tracer, limits, stage)
+    return Connection(world, channel, Peer(answer.hello.node, answer.hello.role, address), tracer, limits)
 
 
 def _handshake_step(channel: Channel, number: int, method: str, params: Any, returns: Any, deadline: float) -> Any:
@@ -98,7 +97,6 @@ def accept_connection(
     tracer: Tracer,
     *,
     expected: tuple[str, ...],
-    stage: Stage | None = None,
 ) -> Connection:
     """The other side of `open_connection`, on a stream that was accepted. Errors: RpclabError of any kind; nothing else of the
     peer was read, at most `limits.handshake_bytes`."""
@@ -120,7 +118,7 @@ def accept_connection(
         raise
     channel.limit = PACKET_BYTES
     _handshake_reply(channel, Success(second.reply_id, True), deadline)
-    return Connection(world, channel, Peer(theirs.node, theirs.role, channel.stream.peer), tracer, limits, stage)
+    return Connection(world, channel, Peer(theirs.node, theirs.role, channel.stream.peer), tracer, limits)
 
 
 class _Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -39,7 +39,10 @@ def check(
         for server, path in disks.items()
     }
     run = Run(history, folders)
-    return Report(tuple(judge(run) for judge in INVARIANTS))
+    report = Report(tuple(judge(run) for judge in INVARIANTS))
+    if history.of("corrupted"):
+        return report.in_doubt("bytes of messages were changed on purpose: who did wrong cannot be told from that")
+    return report
 
 
 def check_run(folder: str | os.PathLike[str], servers: str | os.PathLike[str] | None = None) -> Report:

@@ -19,7 +19,10 @@ from .folder import ServerFolder
 from .history import History, natural_order
 from .report import Finding, Verdict
 
-__all__ = ["CHANGES", "Run", "versions_in"]
+__all__ = ["CHANGES", "STAGED", "Run", "versions_in"]
+
+STAGED = ("held", "lost", "delayed", "duplicated", "corrupted")
+"""What the stage did to messages on their way: an event of the receiver's, about its peer too."""
 
 _DISTURBING = ("killed", "paused", "restarted", "suspected", "partitioned", "slowed", "reset")
 
@@ -152,6 +155,9 @@ class Run:
         found: dict[str, list[Event]] = {}
         for event in self.history.of(*_DISTURBING):
             found.setdefault(event.peer, []).append(event)
+        for event in self.history.of(*STAGED):
+            for node in (event.node, event.peer):
+                found.setdefault(node, []).append(event)
         starts: dict[str, list[Event]] = {}
         for event in self.history.of("started"):
             starts.setdefault(event.node, []).append(event)

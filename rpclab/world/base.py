@@ -34,6 +34,7 @@ __all__ = [
     "Tasks",
     "World",
     "Writer",
+    "seeded",
     "walk",
 ]
 
@@ -218,6 +219,11 @@ class World(Protocol):
     def random(self) -> random.Random: ...
 
     def nonce(self, length: int) -> bytes: ...
+
+
+def seeded(of: str) -> random.Random:
+    """A generator of its own for one kind of chance: the same text, the same numbers."""
+    return random.Random(of)
 
 
 def walk(disk: Disk, folder: str) -> Iterator[tuple[str, int]]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .base import Disk, Network
 from .real_disk import RealDisk
 from .real_network import RealNetwork
 
@@ -60,8 +61,10 @@ class RealWorld:
         self, seed: int | None = None, *, certificates: Certificates | None = None, loopback_only: bool = False
     ) -> None:
         self.clock = RealClock()
-        self.network = RealNetwork(self.clock.now, certificates, loopback_only=loopback_only)
-        self.disk = RealDisk()
+        network = RealNetwork(self.clock.now, certificates, loopback_only=loopback_only)
+        self.check_allowed = network.check_allowed
+        self.network: Network = network
+        self.disk: Disk = RealDisk()
         self.tasks = RealTasks()
         self.random = random.Random(seed)
 

@@ -461,7 +461,7 @@ def test_staying_ends_when_the_peer_goes(serve: Serve, connect: Connect) -> None
         connection.stay(10)
 
 
-# ---- events and the stage
+# ---- events
 
 
 def test_every_message_is_in_the_log_with_its_cause(
@@ -501,20 +501,3 @@ def test_every_message_is_in_the_log_with_its_cause(
     assert client[0]["bytes"] == server[0]["bytes"]
     assert client[1]["bytes"] == server[1]["bytes"]
     assert server[0]["lamport"] > client[0]["lamport"]
-
-
-def test_a_stage_decides_what_is_delivered(registry: Registry, serve: Serve, connect: Connect) -> None:
-    class Loses:
-        def __init__(self) -> None:
-            self.seen: list[Any] = []
-
-        def deliver(self, node: str, peer: str, message: Any) -> Any:
-            self.seen.append((node, peer, message.method))
-            return None if message.params == ["lose"] else message
-
-    stage = Loses()
-    connection = connect(serve(stage=stage).address)
-    assert connection.call("echo", "keep") == "keep"
-    with pytest.raises(DeadlineExceeded):
-        connection.call("echo", "lose", deadline_s=0.1)
-    assert stage.seen == [("server1", "client1", "echo")] * 2
