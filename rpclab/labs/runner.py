@@ -17,6 +17,7 @@ import traceback
 import msgspec
 
 from ..errors import error_text
+from ..study.history import History
 from .confine import Fingerprint, confine
 from .lab import Broken, Check, Lab, lab_named
 from .submission import MODULE, Submission, load
@@ -25,6 +26,7 @@ from .verdict import FAIL, PASS, UNKNOWN, Verdict
 
 __all__ = ["main"]
 
+_EVENTS = 60  # in a picture of a run: a screen full
 _SEEN = 1000  # letters of what was seen: a verdict is read by a person
 
 
@@ -86,8 +88,15 @@ def _failed(verdict: Verdict, lab: Lab, broken: Broken, trial: Trial) -> None:
         verdict.picture = _picture(history, broken)
 
 
-def _picture(history: object, broken: Broken) -> str:
-    return ""
+def _picture(history: History, broken: Broken) -> str:
+    """The end of the run, or what lies around the event that broke it; "" where nothing can draw it."""
+    try:
+        from ..plots import diagram  # here: drawing takes a second to load, and most checks pass
+    except ImportError:
+        return ""
+    event = broken.event
+    shown = diagram(history, last=_EVENTS) if event is None else diagram(history, around=event, mark=event)
+    return shown.svg()
 
 
 def _students_line(error: BaseException, submission: Submission) -> str:

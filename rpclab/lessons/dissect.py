@@ -14,7 +14,7 @@ __all__ = ["Dissection", "PacketSeen", "dissect"]
 
 _KINDS = {packets.MESSAGE: "message", packets.DATA: "data", packets.END: "end", packets.ABORT: "abort"}
 _HEADS = ("header", "kind", "length", "payload")
-_SHOWN = 72  # letters of a payload; in a terminal less
+_SHOWN = 100  # letters of a payload; in a terminal fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Dissection(list[PacketSeen]):
         return html_table(self._title(), _HEADS, self._rows(_SHOWN), right=(2,))
 
     def __repr__(self) -> str:
-        return text_table(self._title(), _HEADS, self._rows(_SHOWN - 32))
+        return text_table(self._title(), _HEADS, self._rows(_SHOWN - 60))
 
 
 def _cut(text: str, shown: int) -> str:
