@@ -15,8 +15,10 @@ from .crossing import plot_crossing
 from .diagram import Diagram, diagram
 from .experiments import plot_experiment, save_experiment
 from .gaps import plot_gaps
+from .latency import plot_latency
+from .repair import plot_repair
 from .style import save
-from .traffic import plot_traffic, plot_traffic_matrix, plot_traffic_over_time
+from .traffic import plot_traffic, plot_traffic_by_file, plot_traffic_matrix, plot_traffic_over_time
 from .waits import plot_waits
 
 __all__ = [
@@ -28,7 +30,10 @@ __all__ = [
     "plot_crossing",
     "plot_experiment",
     "plot_gaps",
+    "plot_latency",
+    "plot_repair",
     "plot_traffic",
+    "plot_traffic_by_file",
     "plot_traffic_matrix",
     "plot_traffic_over_time",
     "plot_waits",

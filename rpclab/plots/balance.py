@@ -28,7 +28,8 @@ _LABEL_HEIGHT = 0.065  # of the axes' height, at which two labels don't touch
 
 
 def plot_balance(history: History, ax: Axes | None = None) -> Axes:
-    """Show the bytes on each server over time, how far the fullest is above the mean, and when a server was gone."""
+    """Show the bytes on each server over time, how far the fullest is above the mean, which servers were chosen when, and when
+    one was gone."""
     title = "Bytes stored on each server"
     series = stored_bytes_over_time(history)
     ax = ax or new_axes()[0]
@@ -47,6 +48,7 @@ def plot_balance(history: History, ax: Axes | None = None) -> Axes:
     ax.step(*_until(gap, end), where="post", color=GREY, linewidth=1.0, label="gap")
     ax.fill_between(*_until(gap, end), step="post", color=GREY, alpha=0.15, linewidth=0)
     labels.append((gap.values[-1], "gap: fullest over mean", GREY))
+    _draw_decisions(ax, history, series)
     _draw_departures(ax, history, series)
     _label_ends(ax, labels)
     return ax
@@ -88,9 +90,55 @@ def _draw_band(ax: Axes, history: History, end: float) -> list[_Label]:
     return [(most[-1], "most", colour), (balance.mean.values[-1], "mean", colour), (least[-1], "fewest", colour)]
 
 
+def _draw_decisions(ax: Axes, history: History, series: Mapping[str, Steps]) -> None:
+    """A ring on the line of each server that was chosen for a copy, at the moment of the decision; of many servers, a stroke
+    on the time axis for each decision."""
+    times = [event.time - history.start for event in history.of("placed")]
+    if len(series) > _LINES:
+        ax.plot(times, [0.0] * len(times), linestyle="none", marker="|", markersize=9, color=GREY, clip_on=False)
+        return
+    styles, chosen = node_styles(series), dict[str, list[float]]()
+    for event, time in zip(history.of("placed"), times, strict=True):
+        for server in event.detail.get("servers", ()):
+            chosen.setdefault(server, []).append(time)
+    for server in chosen.keys() & series.keys():
+        ax.plot(
+            chosen[server],
+            [series[server].at(time) for time in chosen[server]],
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            markerfacecolor="none",
+            markeredgecolor=styles[server].colour,
+            clip_on=False,
+        )
+    if chosen:
+        ax.plot(
+            [],
+            [],
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            markerfacecolor="none",
+            color=GREY,
+            label="chosen for a copy",
+        )
+        handle = ax.get_lines()[-1]
+        ax.legend(
+            handles=[handle],
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            frameon=False,
+            labelcolor=GREY,
+            fontsize=9,
+            borderaxespad=0.1,
+        )
+
+
 def _draw_departures(ax: Axes, history: History, series: Mapping[str, Steps]) -> None:
     gone = departures(history)
-    for time, server in gone:
+    lines = _lines_of_text([time for time, _ in gone], history.duration)
+    for (time, server), line in zip(gone, lines, strict=True):
         ax.axvline(time, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)))
         if len(series) <= _LINES and server in series:
             colour = node_styles(series)[server].colour
@@ -100,7 +148,7 @@ def _draw_departures(ax: Axes, history: History, series: Mapping[str, Steps]) ->
             ax.annotate(
                 f"{server} gone",
                 (time, 1.0),
-                (-4 if late else 4, -2),
+                (-4 if late else 4, -2 - 12 * line),
                 xycoords=ax.get_xaxis_transform(),
                 textcoords="offset points",
                 ha="right" if late else "left",
@@ -108,6 +156,15 @@ def _draw_departures(ax: Axes, history: History, series: Mapping[str, Steps]) ->
                 color=GREY,
                 fontsize=9,
             )
+
+
+def _lines_of_text(times: list[float], duration: float) -> list[int]:
+    """On which line from the top each label stands, so that those near to one another don't lie over one another."""
+    lines: list[int] = []
+    for index, time in enumerate(times):
+        near = {lines[other] for other in range(index) if time - times[other] < duration * 0.18}
+        lines.append(next(line for line in range(len(times)) if line not in near))
+    return lines
 
 
 def _label_ends(ax: Axes, labels: list[_Label]) -> None:

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 
 from ..errors import UsageError
 from ..study.history import History
-from ..study.spacetime import LIMIT, Names, SpaceTime, spacetime
+from ..study.named import Names
+from ..study.spacetime import LIMIT, SpaceTime, spacetime
 from ..trace import Event
 from .diagram_axes import draw, figure_of
 from .diagram_layout import lay_out

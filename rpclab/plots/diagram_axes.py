@@ -10,6 +10,7 @@ from matplotlib.patches import Circle, Polygon
 from matplotlib.patheffects import withStroke
 
 from .diagram_shapes import STYLES, Dot, Path, Picture, Style, Text
+from .style import drawable
 
 __all__ = ["draw", "figure_of"]
 
@@ -43,7 +44,7 @@ def _draw(ax: Axes, shape: Path | Dot | Text, halo: list[Any]) -> None:
         ax.text(
             shape.x,
             shape.y,
-            shape.text.replace("$", r"\$"),
+            drawable(shape.text).replace("$", r"\$"),  # a dollar is no formula
             color=style.fill,
             fontsize=style.size * _TYPE,
             fontweight=weight,

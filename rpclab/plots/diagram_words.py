@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 
 from ..study.spacetime import SpaceTime
 from ..study.spacetime_faults import Interval
@@ -103,7 +104,25 @@ def moment_hover(event: Event, start: float) -> str:
 
 def fault_hover(interval: Interval, start: float) -> str:
     until = f"to {interval.end - start:.3f} s ({interval.ended.kind})" if interval.ended else "to the end"
-    return f"{interval.node}: {interval.what} from {interval.start - start:.3f} s ({interval.began.kind}) {until}"
+    how = "".join(f", {text}" for text in _how(interval.began))
+    return f"{interval.node}: {interval.what} from {interval.start - start:.3f} s ({interval.began.kind}) {until}{how}"
+
+
+def _how(event: Event) -> Iterator[str]:
+    """What the event that began a fault says of it."""
+    detail = event.detail
+    if detail.get("power"):
+        yield "its machine lost its power"
+    if detail.get("others"):
+        yield f"{'to' if detail.get('one_way') else 'from'} {', '.join(map(str, detail['others']))}"
+    if detail.get("latency_s"):
+        yield f"{seconds(float(detail['latency_s']))} later"
+    if detail.get("bytes_s"):
+        yield f"{bytes_text(float(detail['bytes_s']))}/s"
+    if "free_bytes" in detail:
+        yield f"{bytes_text(float(detail['free_bytes']))} free"
+    if detail.get("share"):
+        yield f"{detail['share']:.0%} of its syncs"
 
 
 def description(scene: SpaceTime) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
@@ -30,6 +31,7 @@ __all__ = [
     "NodeStyle",
     "bytes_axis",
     "copy_style",
+    "drawable",
     "dress",
     "new_axes",
     "node_styles",
@@ -141,6 +143,15 @@ def dress(ax: Axes, title: str, *, pad: float = 8) -> None:
         axis.label.set_color(GREY)
         axis.label.set_fontsize(10)
         axis.get_offset_text().set_color(GREY)
+
+
+def drawable(text: str) -> str:
+    """The text with a mark for each letter that the font of plots cannot draw: a file may have any name, and each such letter
+    would be an empty box and a warning."""
+    if text.isascii():
+        return text
+    known = font_manager.get_font(font_manager.findfont(font_manager.FontProperties())).get_charmap()
+    return "".join(letter if ord(letter) in known else "\ufffd" for letter in text)
 
 
 def nothing_yet(ax: Axes, title: str) -> Axes:

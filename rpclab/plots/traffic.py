@@ -11,11 +11,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch, Rectangle
 
 from ..study.history import History
-from ..study.measures import Traffic, traffic, traffic_over_time
+from ..study.measures import COPIES, Traffic, traffic, traffic_by_file, traffic_over_time
 from ..text import bytes_text
-from .style import GREY, bytes_axis, copy_style, dress, new_axes, nothing_yet, seconds_axis
+from .style import GREY, bytes_axis, copy_style, drawable, dress, new_axes, nothing_yet, seconds_axis
 
-__all__ = ["plot_traffic", "plot_traffic_matrix", "plot_traffic_over_time"]
+__all__ = ["plot_traffic", "plot_traffic_by_file", "plot_traffic_matrix", "plot_traffic_over_time"]
 
 _RULED = 20  # nodes up to which lines between the cells help
 _LEGEND_WIDTH = 1.0  # inches, about, of what the legend takes from the axes
@@ -156,6 +156,36 @@ def plot_traffic_over_time(history: History, ax: Axes | None = None) -> Axes:
     ax.grid(axis="y", color=GREY, alpha=0.25, linewidth=0.6)
     ax.set_axisbelow(True)
     _legend(ax, [(f"{kind}  {bytes_text(sum(sent.by_kind[kind]))}", kind) for kind in reversed(kinds)], hatched=True)
+    return ax
+
+
+def plot_traffic_by_file(history: History, ax: Axes | None = None, *, most: int = 20) -> Axes:
+    """Show how many bytes of each file crossed the wire, why told apart; of more than `most` files the rest as one bar."""
+    title = "File bytes on the wire by file"
+    files = traffic_by_file(history)
+    shown = dict(list(files.items())[: most if len(files) <= most else most - 1])
+    rest = [sizes for file, sizes in files.items() if file not in shown]
+    if rest:
+        shown[f"{len(rest):,} more files"] = {
+            kind: sum(sizes.get(kind, 0) for sizes in rest) for kind in {kind for sizes in rest for kind in sizes}
+        }
+    ax = ax or new_axes(width=9.0, height=min(9.0, 1.5 + 0.32 * max(2, len(shown))))[0]
+    if not shown:
+        return nothing_yet(ax, title)
+    dress(ax, title)
+    used = {kind for sizes in shown.values() for kind in sizes}
+    kinds = [*(kind for kind in COPIES if kind in used), *sorted(used.difference(COPIES))]
+    left = [0.0] * len(shown)
+    for kind in kinds:
+        widths = [sizes.get(kind, 0) for sizes in shown.values()]
+        ax.barh(range(len(shown)), widths, left=left, height=0.7, label=kind, **_fill(kind))
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    ax.set(xlim=(0, max(left) * 1.02 or 1.0), ylim=(len(shown) - 0.4, -0.6), xlabel="bytes")
+    ax.set_yticks(range(len(shown)), [drawable(file) for file in shown])
+    ax.tick_params(axis="y", length=0)
+    bytes_axis(ax.xaxis)
+    totals = {kind: sum(sizes.get(kind, 0) for sizes in shown.values()) for kind in kinds}
+    _legend(ax, [(f"{kind}  {bytes_text(totals[kind])}", kind) for kind in kinds], hatched=True)
     return ax
 
 

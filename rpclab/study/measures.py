@@ -31,6 +31,7 @@ __all__ = [
     "message_traffic",
     "stored_bytes_over_time",
     "traffic",
+    "traffic_by_file",
     "traffic_over_time",
 ]
 
@@ -249,6 +250,15 @@ def _transfers(history: History) -> Iterator[_Transfer]:
             yield event, event.node, event.peer, event.copy
         elif event.peer in silent:
             yield event, event.peer, event.node, event.copy
+
+
+def traffic_by_file(history: History) -> dict[str, dict[str, int]]:
+    """For each file, the most sent first: the bytes of it that crossed the wire, by kind of copy."""
+    files: dict[str, dict[str, int]] = {}
+    for event, _, _, kind in _transfers(history):
+        sizes = files.setdefault(event.file, {})
+        sizes[kind] = sizes.get(kind, 0) + event.bytes
+    return dict(sorted(files.items(), key=lambda file: (-sum(file[1].values()), file[0])))
 
 
 def traffic_over_time(history: History, bins: int = 60) -> TrafficOverTime:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..errors import UsageError
 from ..trace import Event
 from .history import History, natural_order
+from .named import Names, file_named, listed, methods_named, nodes_named
 from .spacetime_calls import about_file, calls
 from .spacetime_faults import CLUSTER, Interval, faults, lives
 from .spacetime_messages import Message, Transfer, messages, transfers
@@ -38,8 +39,6 @@ _QUIET = frozenset(
     }
 )  # what messages show already, or what nobody asks about
 _ROLES = ("client", "manager", "server")
-
-Names = str | Iterable[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +80,10 @@ def spacetime(
     limit: int = LIMIT,
 ) -> SpaceTime:
     """Take what is asked for out of a history; `plots.diagram` says what each argument does. Errors: UsageError."""
-    chosen = _names(history, nodes)
-    methods = _methods(history, methods)
-    file = _file(history, file)
-    opened = _file(history, expand) if isinstance(expand, str) else expand
+    chosen = nodes_named(history, nodes)
+    methods = methods_named(history, methods)
+    file = file_named(history, file)
+    opened = file_named(history, expand) if isinstance(expand, str) else expand
     marks = [mark] if isinstance(mark, Event) else list(mark)
     if limit < 1 or (last is not None and last < 1):
         raise UsageError("limit and last have to be 1 at least")
@@ -125,47 +124,6 @@ def spacetime(
     return _scene(history, things, everybody, marks, (start, end), left_out)
 
 
-def _names(history: History, nodes: Names | None) -> set[str] | None:
-    if nodes is None:
-        return None
-    chosen = {nodes} if isinstance(nodes, str) else set(nodes)
-    known = {*history.nodes, *(event.peer for event in history if event.peer)} - {CLUSTER}
-    for node in sorted(chosen - known):
-        raise UsageError(f"there is no node {node!r} in this history; there are {_listed(known)}")
-    return chosen
-
-
-def _methods(history: History, methods: Names | None) -> set[str] | None:
-    if methods is None:
-        return None
-    chosen = {methods} if isinstance(methods, str) else set(methods)
-    known = {event.method for event in history if event.method}
-    for method in sorted(chosen - known):
-        raise UsageError(f"nobody called {method!r} in this history; called were {_listed(known)}")
-    return chosen
-
-
-def _file(history: History, file: str | None) -> str | None:
-    """The file's whole name, `client/name`, of which the client's may be left out if no other client has one of that name."""
-    if file is None:
-        return None
-    known = {event.file for event in history if event.file}
-    found = sorted(name for name in known if name == file) or sorted(
-        name for name in known if name.partition("/")[2] == file
-    )
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"there are several {file!r} in this history, say which: {_listed(found)}")
-    raise UsageError(f"there is no file {file!r} in this history; there are {_listed(known)}")
-
-
-def _listed(names: Iterable[str], most: int = 12) -> str:
-    names = sorted(names, key=natural_order)
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return (", ".join(names[:most]) or "none") + more
-
-
 def _scene(
     history: History,
     things: list[Thing],
@@ -186,7 +144,7 @@ def _scene(
         silent = sorted(drawn - seen, key=natural_order)
         drawn = seen
         if silent:
-            left_out = [*left_out, f"Without a line, for nothing of them is drawn: {_listed(silent)}."]
+            left_out = [*left_out, f"Without a line, for nothing of them is drawn: {listed(silent)}."]
     return SpaceTime(
         history,
         _ordered(history, drawn),
