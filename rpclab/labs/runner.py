@@ -1,7 +1,7 @@
-"""`python -m rpclab.labs.runner`: one check of one submission, in this process, which is ended if it takes too much of anything.
+"""`python -m rpclab.labs.runner`: checks of submissions, one after the other, each in a process forked from this one.
 
-What to do comes as JSON on standard input, the verdict goes into a file, with a word that only the parent knows: the student's
-code is loaded after that word was read, and it is kept in no module.
+What to do comes as a line of JSON on standard input. The verdict goes into a file, with a word that only the parent knows: the
+student's code is loaded after that word was read, and it is kept in no module. Printed is when a check began and how it ended.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pathlib
 import sys
 import time
 import traceback
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -31,16 +32,45 @@ _SEEN = 1000  # letters of what was seen: a verdict is read by a person
 
 
 def main() -> int:
-    told = json.loads(sys.stdin.buffer.read())
-    lab = lab_named(told["lab"])
-    check = lab.check_named(told["check"])
-    submission = Submission(**told["submission"])
-    folder, token = pathlib.Path(told["folder"]), told.pop("token")
+    for line in sys.stdin.buffer:
+        told = json.loads(line)
+        lab_named(told["lab"])  # loaded before the fork: each check begins with it
+        if not hasattr(os, "fork"):
+            _check(told)
+        child = os.fork()
+        if not child:
+            _apart()
+            _check(told)
+        _say(f"began {child}")
+        _, status = os.waitpid(child, 0)
+        _say(f"ended {os.waitstatus_to_exitcode(status)}")
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _apart() -> None:
+    """This process is a session of its own, has no input, and prints where the parent reads it."""
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as long as the process; what was read ahead is not for us
+
+
+def _check(told: dict[str, Any]) -> NoReturn:
+    lab, folder, token = lab_named(told["lab"]), pathlib.Path(told["folder"]), told.pop("token")
+    check, submission = lab.check_named(told["check"]), Submission(**told["submission"])
+    os.chdir(folder)
     began = time.monotonic()
     verdict = _verdict(lab, check, submission, Trial(told["seed"], folder))
     verdict.seconds = time.monotonic() - began
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
+        sys.stderr.flush()
     (folder / "verdict.json").write_bytes(msgspec.json.encode({"token": token, "verdict": verdict}))
     os._exit(0)  # threads that the student's code has left behind end here
 
@@ -109,4 +139,4 @@ def _students_line(error: BaseException, submission: Submission) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
