@@ -15,6 +15,7 @@ from ..errors import RpclabError, UsageError
 from ..records import Location, ServerRecord
 from ..study.check import Report
 from ..study.history import History
+from ..study.tail import Tail
 from ..text import bytes_text
 from ..trace import Tracer
 from .stepping import Stepping
@@ -89,6 +90,10 @@ class Cluster(Stepping, Generic[N]):
     @abstractmethod
     def history(self) -> History:
         """All events so far, as the event logs are now."""
+
+    @abstractmethod
+    def tail(self) -> Tail:
+        """What reads the event logs on and on, each event once: for what is shown while the cluster runs."""
 
     @abstractmethod
     def check(self) -> Report:

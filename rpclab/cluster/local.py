@@ -20,6 +20,7 @@ from ..rpc.pool import Pool
 from ..running import data_folder, load_secret, new_secret
 from ..study.check import Report, check_run
 from ..study.history import History
+from ..study.tail import Tail
 from ..trace import Tracer
 from ..world.real import RealWorld
 from .backing_up import backup_all
@@ -196,6 +197,9 @@ class LocalCluster(Cluster[NodeProcess]):
     def history(self) -> History:
         """All events so far, read from the event logs now."""
         return History.read(self.folder / "events")
+
+    def tail(self) -> Tail:
+        return Tail.of_folder(self.folder / "events")
 
     def check(self) -> Report:
         return check_run(self.folder, self.data / "servers")

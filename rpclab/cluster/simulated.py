@@ -20,6 +20,7 @@ from ..rpc.handshake import Role
 from ..study.check import Report, check
 from ..study.folder import ServerFolder
 from ..study.history import History
+from ..study.tail import Tail
 from ..trace import Tracer
 from ..world.simulated import Conditions, Simulation
 from .looking import look
@@ -197,6 +198,9 @@ class SimCluster(SimStepping):
     def history(self) -> History:
         """All events so far."""
         return History.from_logs(map(self.event_log, ["cluster", *self._nodes]))
+
+    def tail(self) -> Tail:
+        return Tail(lambda: ["cluster", *self._nodes], lambda node, offset: self.event_log(node)[offset:])
 
     def check(self) -> Report:
         if not self._trace:

@@ -1,10 +1,6 @@
 """Numbers out of a history: what lies on which server when, who sent how many bytes to whom, how long calls took.
 
 Pure functions. Times are seconds from the history's start, sizes are bytes.
-
-What a server says of itself (`stored`, `deleted`, `dropped`, `quarantined`) counts. The manager's word (`registered`, `reported`)
-is older than the server's own by the time a report travels, so it counts only while the server, since it started, has said
-nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +8,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ..trace import Event
+from .changes import SERVER_KINDS, ServerChange, ServerChanges
 from .history import History, natural_order
 
 __all__ = [
@@ -68,15 +64,6 @@ class Balance:
     least: Steps
     mean: Steps
     most: Steps
-
-
-class _Change(NamedTuple):
-    """A server has come (alive is True), gone (False) or stores a new number of bytes (not None)."""
-
-    time: float
-    server: str
-    stored: int | None = None
-    alive: bool | None = None
 
 
 def stored_bytes_over_time(history: History) -> dict[str, Steps]:
@@ -138,49 +125,18 @@ def gap_over_time(history: History) -> Steps:
     return Steps(balance.most.times, [most - mean for most, mean in pairs])
 
 
-def _changes(history: History) -> list[_Change]:
+def _changes(history: History) -> list[ServerChange]:
     """What happened to the servers, in order of time, without the clean stop of the whole cluster at the end."""
-    changes = list(_all_changes(history))
+    servers = ServerChanges()
+    events = sorted(history.of(*SERVER_KINDS), key=lambda event: event.time)
+    found = [servers.take(event, event.time - history.start) for event in events]
+    changes = [change for change in found if change is not None]
     last_words = {event.node: event.kind for event in history.of("started", "stopped")}
     alive = {change.server: change.alive for change in changes if change.alive is not None}
     if not any(alive.values()):
         while changes and changes[-1].alive is False and last_words.get(changes[-1].server) == "stopped":
             changes.pop()
     return changes
-
-
-def _all_changes(history: History) -> Iterator[_Change]:
-    alive: set[str] = set()
-    seen: set[str] = set()
-    outspoken: set[str] = set()  # servers that have told their bytes themselves since they started
-    for event in sorted(history.of(*_SERVER_KINDS), key=lambda event: event.time):
-        time = event.time - history.start
-        stored = event.detail.get("stored_bytes")
-        match event.kind:
-            case "started":
-                outspoken.discard(event.node)
-            case "stored" | "deleted" | "dropped" | "quarantined":
-                new = event.node not in seen
-                outspoken.add(event.node)
-                seen.add(event.node)
-                if new:
-                    alive.add(event.node)
-                yield _Change(time, event.node, stored, True if new else None)
-            case "registered":
-                new = event.peer not in alive
-                alive.add(event.peer)
-                seen.add(event.peer)
-                yield _Change(time, event.peer, None if event.peer in outspoken else stored, True if new else None)
-            case "reported" if event.peer in seen and event.peer not in outspoken:
-                yield _Change(time, event.peer, stored)
-            case "gone" | "stopped":
-                server = event.peer or event.node
-                if server in alive:
-                    alive.discard(server)
-                    yield _Change(time, server, None, False)
-
-
-_SERVER_KINDS = ("started", "stored", "deleted", "dropped", "quarantined", "registered", "reported", "gone", "stopped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ try:
 except ModuleNotFoundError:
     raise ImportError("widgets need anywidget, which is not installed: pip install 'anywidget>=0.9'") from None
 
+from .dashboard import Dashboard
 from .uploader import Uploader
 
-__all__ = ["Uploader"]
+__all__ = ["Dashboard", "Uploader"]
