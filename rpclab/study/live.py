@@ -110,28 +110,9 @@ def _counted(sizes: dict[int, int], since: int, last: int) -> list[int]:
 
 
 _NEWS = frozenset(
-    [
-        "stored",
-        "deleted",
-        "dropped",
-        "quarantined",
-        "registered",
-        "gone",
-        "suspected",
-        "trusted",
-        "safe-mode",
-        "repairing",
-        "repaired",
-        "acknowledged",
-        "removed",
-        "killed",
-        "paused",
-        "resumed",
-        "restarted",
-        "started",
-        "stopped",
-    ]
-)
+    {*SERVER_KINDS, "suspected", "trusted", "safe-mode", "repairing", "repaired", "acknowledged", "removed"}
+    | {"killed", "paused", "resumed", "restarted"}
+) - {"reported"}
 
 
 def event_words(event: Event) -> str:

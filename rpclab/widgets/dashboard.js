@@ -4,7 +4,7 @@ const DASHES = ["", "5 1.5", "1.5 1", "6 1.5 1.5 1.5", "9 2"];
 const KINDS = { original: "#0072b2", replica: "#e69f00", repair: "#cc79a7", restore: "#009e73" };
 const VERBS = { kill: "Kill", pause: "Pause", resume: "Resume", restart: "Restart" };
 const LINES = 12; // servers that get a line each; of more one sees the band from fewest to most
-const WIDTH = 460, HEIGHT = 150, LEFT = 62, BOTTOM = 18, TOP = 8;
+const HEIGHT = 150, LEFT = 66, BOTTOM = 18, TOP = 8; // of a picture, in pixels
 
 function place(name, names) {
   const number = /(\d+)$/.exec(name);
@@ -20,9 +20,8 @@ function nodeRow(node, model) {
   const log = button("Log", "rpclab-log", () => model.send({ op: "log", name: node.name }), `Log of ${node.name}`);
   const element = make(
     "tr", { class: "rpclab-node" },
-    make("th", { scope: "row" }, node.name),
+    make("th", { scope: "row" }, node.name, cells.address),
     make("td", {}, cells.word, cells.detail),
-    make("td", {}, cells.address),
     make("td", { class: "rpclab-number" }, cells.files),
     make("td", { class: "rpclab-number" }, cells.stored),
     make("td", { class: "rpclab-deeds" }, buttons.kill, buttons.pause, buttons.resume, buttons.restart, log),
@@ -103,21 +102,22 @@ function numbers(heads) {
 function frame(picture, seconds, top, suffix) {
   let step = 1;
   while (step * 4 < top) step *= 2;
-  const high = Math.max(top * 1.05, step);
-  const x = (second) => LEFT + (second / seconds) * (WIDTH - LEFT - 4);
+  const high = Math.max(top * 1.05, step), width = Math.max(picture.clientWidth, 240);
+  set(picture, "viewBox", `0 0 ${width} ${HEIGHT}`);
+  const x = (second) => LEFT + (second / seconds) * (width - LEFT - 4);
   const y = (bytes) => HEIGHT - BOTTOM - (bytes / high) * (HEIGHT - BOTTOM - TOP);
   const parts = [];
   for (let bytes = 0; bytes <= high; bytes += step) {
-    parts.push(svg("line", { x1: LEFT, x2: WIDTH - 4, y1: y(bytes), y2: y(bytes), class: "rpclab-rule" }));
+    parts.push(svg("line", { x1: LEFT, x2: width - 4, y1: y(bytes), y2: y(bytes), class: "rpclab-rule" }));
     parts.push(svg("text", { x: LEFT - 5, y: y(bytes) + 4, "text-anchor": "end" }, sized(bytes) + suffix));
   }
   parts.push(svg("text", { x: LEFT, y: HEIGHT - 4 }, `${seconds} s ago`));
-  parts.push(svg("text", { x: WIDTH - 4, y: HEIGHT - 4, "text-anchor": "end" }, "now"));
+  parts.push(svg("text", { x: width - 4, y: HEIGHT - 4, "text-anchor": "end" }, "now"));
   return { x, y, parts };
 }
 
 function balancePicture() {
-  const picture = svg("svg", { class: "rpclab-balance", role: "img", viewBox: `0 0 ${WIDTH} ${HEIGHT}` });
+  const picture = svg("svg", { class: "rpclab-balance", role: "img" });
   const legend = make("ul", { class: "rpclab-legend" });
   const table = numbers([["server"], ["stored now", true], ["a minute ago", true]]);
   const element = make(
@@ -158,7 +158,7 @@ function swatch(colour, dash) {
 }
 
 function wirePicture() {
-  const picture = svg("svg", { class: "rpclab-wire", role: "img", viewBox: `0 0 ${WIDTH} ${HEIGHT}` });
+  const picture = svg("svg", { class: "rpclab-wire", role: "img" });
   const legend = make("ul", { class: "rpclab-legend" });
   const kinds = numbers([["bytes of"], ["in all", true], ["last minute", true]]);
   const pairs = numbers([["from"], ["to"], ["original", true], ["replica", true], ["repair", true], ["restore", true]]);
@@ -272,13 +272,15 @@ function render({ model, el }) {
     "section", { class: "rpclab-body", "aria-label": `Dashboard of the cluster ${name}` },
     make("div", { class: "rpclab-line" }, make("h3", { class: "rpclab-title" }, `Cluster ${name}`), overview),
     make("div", { class: "rpclab-columns" },
-      make("div", { class: "rpclab-nodes rpclab-scroll", tabindex: 0, role: "region", "aria-label": "Parts of the cluster" },
-        table([["part"], ["state"], ["address"], ["files", true], ["stored", true], ["what to do"]], nodes, "")),
+      make("div", { class: "rpclab-pictures" },
+        make("div", { class: "rpclab-nodes rpclab-scroll", tabindex: 0, role: "region", "aria-label": "Parts of the cluster" },
+          table([["part"], ["state"], ["files", true], ["stored", true], ["what to do"]], nodes, "")),
+        make("div", { class: "rpclab-said" }, status, problems),
+        make("div", {},
+          make("h4", {}, "What happened ", make("span", { class: "rpclab-note" }, "by the event logs, the latest first; seconds since the start")),
+          told)),
       make("div", { class: "rpclab-pictures" }, balance.element, wire.element)),
-    make("div", { class: "rpclab-said" }, status, problems),
-    files.element,
-    make("h4", {}, "What happened ", make("span", { class: "rpclab-note" }, "by the event logs, the latest first; seconds since the start")),
-    told, log.element,
+    files.element, log.element,
   ));
   const follow = {
     "change:overview": () => say(overview, model.get("overview")),

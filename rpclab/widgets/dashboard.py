@@ -99,9 +99,9 @@ class Dashboard(Panel):
     def _look_on(self) -> None:
         """The thread that looks, until the dashboard is closed."""
         while not self._closing:
-            began = time.monotonic()
+            began = time.thread_time()
             happens = self._look()
-            took = time.monotonic() - began
+            took = time.thread_time() - began
             pause = max(UPDATE_S if happens or self._busy else _IDLE_S, took / _SHARE)
             self._again.wait(pause)
             if not self._closing:
