@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from rpclab import SimCluster
-from rpclab.study.gaps import gaps_by_file
+import pathlib
+from collections.abc import Callable
+
+import pytest
+
+from rpclab import LocalCluster, SimCluster, playground
+from rpclab.cluster.playground import sizes_like_real_ones
+from rpclab.study.gaps import gaps_by_file, gaps_simulated
 from rpclab.study.history import History
 
 
@@ -22,3 +28,15 @@ def test_one_gap_for_each_stored_file() -> None:
 
 def test_nothing_stored_is_no_gap() -> None:
     assert gaps_by_file(History()) == []
+
+
+@pytest.mark.parametrize("policy", ["random", "two-choices", "fewest-bytes"])
+def test_the_simulation_decides_as_a_real_cluster_with_the_same_seed(
+    start_cluster: Callable[..., LocalCluster], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    monkeypatch.setenv("RPCLAB_DATA", str(tmp_path / "data"))
+    data = playground("gaps", files=20)
+    cluster = start_cluster(servers=4, clients=1, replicas=1, placement=policy, seed=7, data=data)
+    cluster.backup_all(progress=False)
+    expected = gaps_simulated(policy, sizes_like_real_ones(20), servers=4, seed=7)
+    assert gaps_by_file(cluster.history) == expected
