@@ -19,7 +19,7 @@ _MEANINGS = {"old": "as it was before", "new": "new and whole", "torn": "torn: o
 
 def plot_crashes(crashes: Sequence[Crash], title: str = "What a power cut leaves", ax: Axes | None = None) -> Axes:
     """Show what was found under the file's name when the power failed before each step, and where that broke a promise."""
-    ax = ax or new_axes(width=9.0, height=1.5 + 0.27 * len(crashes))[0]
+    ax = ax or new_axes(width=9.5, height=1.5 + 0.27 * len(crashes))[0]
     dress(ax, title)
     places = range(len(crashes))
     left = [0.0] * len(crashes)
@@ -40,5 +40,5 @@ def plot_crashes(crashes: Sequence[Crash], title: str = "What a power cut leaves
     for place, crash in enumerate(crashes):
         verdict = f"broken {crash.bad} of {crash.found.total()}" if crash.bad else "kept"
         ax.text(101, place, verdict, va="center", color=GREY, fontsize=9, fontweight="bold" if crash.bad else "normal")
-    ax.legend(loc="center left", bbox_to_anchor=(1.28, 0.5), frameon=False, labelcolor=GREY, fontsize=9)
+    ax.legend(loc="center left", bbox_to_anchor=(1.38, 0.5), frameon=False, labelcolor=GREY, fontsize=9)
     return ax
