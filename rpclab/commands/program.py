@@ -18,6 +18,7 @@ from .cluster import down, status, up
 from .demo import demo
 from .experiments import experiments
 from .files import backup, restore
+from .grade import grade_command
 from .interruption import interruption
 from .outcomes import Interrupted
 from .output import Exit, Output, error_document, exit_for, text_of
@@ -55,7 +56,22 @@ def program() -> None:
     return
 
 
-for command in (demo, up, status, down, backup, restore, ls, verify, rm, balance, check, certificates, experiments):
+for command in (
+    demo,
+    up,
+    status,
+    down,
+    backup,
+    restore,
+    ls,
+    verify,
+    rm,
+    balance,
+    check,
+    grade_command,
+    certificates,
+    experiments,
+):
     program.add_command(command)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable
@@ -95,8 +96,13 @@ def _run(nursery: Nursery, lab: Lab, check: Check, submission: Submission, seed:
         verdict = _read(pathlib.Path(folder) / "verdict.json", token)
         if verdict is None or outcome.limit:
             verdict = _ended(lab, check, seed, outcome)
-        verdict.output = outcome.output
+        verdict.output, verdict.seen = _lasting(outcome.output, folder), _lasting(verdict.seen, folder)
         return verdict
+
+
+def _lasting(text: str, folder: str) -> str:
+    """A text without what is another one in each run: the check's folder, and the ports that were free."""
+    return re.sub(r"(127\.0\.0\.1:)\d+", r"\1PORT", text.replace(folder, "FOLDER"))
 
 
 def _read(path: pathlib.Path, token: str) -> Verdict | None:
@@ -110,7 +116,7 @@ def _read(path: pathlib.Path, token: str) -> Verdict | None:
 def _ended(lab: Lab, check: Check, seed: int, outcome: Outcome) -> Verdict:
     fault = outcome.limit or "ended"
     seen = {
-        "took-too-long": f"it was ended after {check.limit_s:g} s",
+        "took-too-long": f"it did not end within {check.limit_s:g} s (more on a machine that is busy)",
         "too-much-memory": f"its processes had taken {bytes_text(MEMORY_BYTES)} of memory",
         "too-many-processes": f"it had started more than {PROCESSES} processes",
         "ended": f"its process ended with exit status {outcome.status}, and no verdict",

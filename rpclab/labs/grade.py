@@ -1,0 +1,199 @@
+"""Grades what a class has handed in: in parallel, resumable, and the same again for the same submissions and secret.
+
+out/students/ada.json, ada.html    each check's verdict, for the student to read
+out/class.csv                      a row a student
+out/checks.json, checks.csv        how often each check failed, and with which fault
+out/similar.csv                    submissions that are alike: a place to look
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import inspect
+import json
+import pathlib
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+from blake3 import blake3
+
+from .. import __version__
+from ..errors import RpclabError, UsageError
+from .checking import check_submission
+from .handed_in import HandedIn, handed_in
+from .lab import Lab, lab_named
+from .similar import alike
+from .submission import Submission
+from .verdict import FAIL, PASS, UNKNOWN, Verdict, Verdicts
+
+__all__ = ["Grades", "grade"]
+
+Told = Callable[[str, Verdicts], object]
+
+
+class Grades:
+    """A class's verdicts on a lab, by student."""
+
+    def __init__(self, lab: Lab, verdicts: dict[str, Verdicts], similar: Sequence[tuple[float, str, str]]) -> None:
+        self.lab, self.verdicts, self.similar = lab, verdicts, list(similar)
+
+    def checks(self) -> list[dict[str, Any]]:
+        """For each check how many passed, failed, are unknown, and how often with which fault."""
+        rows = []
+        for check in self.lab.checks:
+            found = [
+                each for verdicts in self.verdicts.values() for each in verdicts.verdicts if each.check == check.name
+            ]
+            counts = Counter(each.verdict for each in found)
+            faults = Counter(each.fault for each in found if each.fault)
+            rows.append(
+                {
+                    "check": check.name,
+                    "expected": check.expected,
+                    **{kind: counts[kind] for kind in (PASS, FAIL, UNKNOWN)},
+                    "faults": dict(sorted(faults.items(), key=lambda pair: (-pair[1], pair[0]))),
+                }
+            )
+        return rows
+
+    def save(self, out: pathlib.Path) -> None:
+        """Write the tables of the whole class."""
+        names = [check.name for check in self.lab.checks]
+        rows = []
+        for student, verdicts in sorted(self.verdicts.items()):
+            by_name = {each.check: each.verdict for each in verdicts.verdicts}
+            first = verdicts.first
+            fault = "" if first is None else first.fault
+            rows.append(
+                [student, verdicts.points, self.lab.points, *(by_name.get(name, UNKNOWN) for name in names), fault]
+            )
+        _write_csv(out / "class.csv", ["student", "points", "of", *names, "first fault"], rows)
+        checks = self.checks()
+        (out / "checks.json").write_text(
+            json.dumps({"lab": self.lab.name, "checks": checks}, indent=1), encoding="utf-8"
+        )
+        counts = [[row["check"], row[PASS], row[FAIL], row[UNKNOWN], _counted(row["faults"])] for row in checks]
+        _write_csv(out / "checks.csv", ["check", PASS, FAIL, UNKNOWN, "faults"], counts)
+        pairs = [[f"{share:.2f}", one, other] for share, one, other in self.similar]
+        _write_csv(out / "similar.csv", ["share of the code's shape", "student", "student"], pairs)
+
+
+def grade(
+    folder: str | pathlib.Path,
+    lab: str,
+    out: str | pathlib.Path,
+    *,
+    jobs: int = 2,
+    secret: str | None = None,
+    starter: str = "",
+    told: Told = lambda student, verdicts: None,
+) -> Grades:
+    """Check every submission of a lab, `jobs` at a time; what `out` has of the same submission, lab and secret is not done anew.
+
+    `told` is called with each student's verdicts, as they come. Errors: UsageError.
+    """
+    if jobs < 1:
+        raise UsageError(f"jobs={jobs}: it is 1 at least")
+    chosen, out = lab_named(lab), pathlib.Path(out)
+    (out / "students").mkdir(parents=True, exist_ok=True)
+    entries = handed_in(folder, lab)
+    verdicts: dict[str, Verdicts] = {}
+    texts: dict[str, str] = {}
+    with ThreadPoolExecutor(jobs, thread_name_prefix="grade") as pool:
+        waiting = {pool.submit(_one, chosen, entry, out, secret): entry for entry in entries}
+        try:
+            for done in as_completed(waiting):
+                student = waiting[done].student
+                verdicts[student], texts[student] = done.result()
+                told(student, verdicts[student])
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # those that run are finished: what they found is kept
+            raise
+    grades = Grades(chosen, verdicts, alike(texts, starter))
+    grades.save(out)
+    return grades
+
+
+def _one(lab: Lab, entry: HandedIn, out: pathlib.Path, secret: str | None) -> tuple[Verdicts, str]:
+    """A student's verdicts, and the text that was checked."""
+    try:
+        if entry.path is None:
+            raise UsageError(f"{entry.student} has handed in nothing for {lab.name}")
+        submission = Submission.from_file(entry.path)
+    except RpclabError as error:
+        return _nothing(lab, entry, out, str(error), secret), ""
+    key = _key(lab, submission, secret)
+    file = out / "students" / f"{entry.student}.json"
+    verdicts = _kept(file, key)
+    if verdicts is None:
+        verdicts = check_submission(lab, submission, secret=secret)
+        _save(file, verdicts, key)
+    return verdicts, submission.data
+
+
+def _nothing(lab: Lab, entry: HandedIn, out: pathlib.Path, why: str, secret: str | None) -> Verdicts:
+    missing = [Verdict(each.name, FAIL, 0, each.points, each.expected, 0, seen=why) for each in lab.checks]
+    verdicts = Verdicts(lab.name, lab.title, str(entry.path or ""), secret is not None, missing)
+    _save(out / "students" / f"{entry.student}.json", verdicts, "")
+    return verdicts
+
+
+def _key(lab: Lab, submission: Submission, secret: str | None) -> str:
+    told = [__version__, lab.name, _source(lab), secret, submission.kind, submission.data]
+    return blake3(json.dumps(told).encode()).hexdigest()
+
+
+def _source(lab: Lab) -> str:
+    """The lab's own code: when a check is mended, everybody is checked again."""
+    return inspect.getsource(sys.modules[lab.checks[0].function.__module__])
+
+
+def _kept(file: pathlib.Path, key: str) -> Verdicts | None:
+    import msgspec
+
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if found["key"] != key or any(each["verdict"] == UNKNOWN and each.get("fault") for each in found["verdicts"]):
+            return None  # what ran out of time is tried again
+        return msgspec.convert(found, Verdicts)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _save(file: pathlib.Path, verdicts: Verdicts, key: str) -> None:
+    """The HTML first: where the JSON is, both are whole."""
+    for each in verdicts.verdicts:
+        each.seconds = 0.0  # the only thing that differs when the same is graded again
+    page = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(f'{file.stem}: {verdicts.lab}')}</title>"
+        "<style>:root{color-scheme:light dark}body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em}</style>"
+        f"<h1>{html.escape(file.stem)}</h1>{verdicts._repr_html_()}</html>"
+    )
+    file.with_suffix(".html").write_text(page, encoding="utf-8")
+    for each in verdicts.verdicts:
+        each.picture = ""  # it is in the page; of real processes no two are the same
+    whole = json.dumps({"key": key, **verdicts.as_json()}, indent=1)
+    temporary = file.with_suffix(".new")
+    temporary.write_text(whole, encoding="utf-8")
+    temporary.replace(file)
+
+
+def _counted(faults: dict[str, int]) -> str:
+    return " ".join(f"{name}:{count}" for name, count in faults.items())
+
+
+def _write_csv(path: pathlib.Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(head)
+        writer.writerows([[_plain(cell) for cell in row] for row in rows])
+
+
+def _plain(cell: object) -> object:
+    """A student's name must not become a formula in the teacher's spreadsheet."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell

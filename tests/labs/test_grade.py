@@ -1,0 +1,126 @@
+"""A class is graded: in parallel, again from where it was, the same each time, whatever lies in the folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import pathlib
+import shutil
+
+import pytest
+
+from rpclab.errors import UsageError
+from rpclab.labs import grade as module
+from rpclab.labs.grade import grade
+from rpclab.labs.handed_in import handed_in
+from rpclab.labs.similar import alike
+
+SOLUTIONS = pathlib.Path(__file__).parent / "solutions" / "lab4"
+PURE = ("one-of-them", "fewest", "repeatable")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks of lab 4 that start no cluster."""
+    from rpclab.labs.lab import lab_named
+
+    lab = lab_named("lab4")
+    monkeypatch.setattr(lab, "checks", [check for check in lab.checks if check.name in PURE])
+
+
+def school(tmp_path: pathlib.Path) -> pathlib.Path:
+    folder = tmp_path / "class"
+    for student, solution in (("ada", "reference"), ("bob", "wrong_fullest"), ("eve", "wrong_remembers")):
+        (folder / student).mkdir(parents=True)
+        shutil.copy(SOLUTIONS / f"{solution}.py", folder / student / "lab4.py")
+    (folder / "nobody").mkdir()
+    (folder / "=cmd()").mkdir()
+    (folder / "=cmd()" / "lab4.py").write_text("def choose(:", encoding="utf-8")
+    (folder / ".hidden").mkdir()
+    return folder
+
+
+def read(out: pathlib.Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def test_a_class_has_its_tables_and_each_student_a_page(quick: None, tmp_path: pathlib.Path) -> None:
+    grades = grade(school(tmp_path), "lab4", tmp_path / "out", jobs=2)
+    assert {name: each.points for name, each in grades.verdicts.items()} == {
+        "ada": 6, "bob": 1, "eve": 4, "nobody": 0, "=cmd()": 0
+    }  # fmt: skip
+    rows = list(csv.reader((tmp_path / "out" / "class.csv").read_text(encoding="utf-8").splitlines()))
+    assert rows[0] == ["student", "points", "of", *PURE, "first fault"]
+    assert ["bob", "1", "6", "pass", "fail", "unknown", "fullest"] in rows
+    assert rows[1][0] == "'=cmd()", "a name must not be a formula in the teacher's spreadsheet"
+    told = json.loads((tmp_path / "out" / "students" / "eve.json").read_text(encoding="utf-8"))
+    assert told["points"] == 4 and not told["passed"] and told["hidden"] is False
+    page = (tmp_path / "out" / "students" / "nobody.html").read_text(encoding="utf-8")
+    assert "handed in nothing" in page
+    checks = {row["check"]: row for row in grades.checks()}
+    assert checks["fewest"]["faults"] == {"fullest": 1} and checks["one-of-them"]["pass"] == 3
+
+
+def test_it_goes_on_where_it_was_and_comes_to_the_same(
+    quick: None, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = school(tmp_path), tmp_path / "out"
+    grade(folder, "lab4", out, secret="s")
+    first = read(out)
+    (out / "students" / "bob.json").unlink()
+    asked: list[str] = []
+    real = module.check_submission
+
+    def counted(lab, submission, **options):  # type: ignore[no-untyped-def]
+        asked.append(pathlib.Path(submission.source).parent.name)
+        return real(lab, submission, **options)
+
+    monkeypatch.setattr(module, "check_submission", counted)
+    grade(folder, "lab4", out, secret="s")
+    assert asked == ["bob"] and read(out) == first
+    grade(folder, "lab4", tmp_path / "other", secret="s", jobs=4)
+    assert read(tmp_path / "other") == first
+    asked.clear()
+    grade(folder, "lab4", out, secret="another")
+    assert sorted(asked) == ["=cmd()", "ada", "bob", "eve"]
+    seeds = [
+        each["seed"] for each in json.loads((out / "students" / "ada.json").read_text(encoding="utf-8"))["verdicts"]
+    ]
+    before = [each["seed"] for each in json.loads(first["students/ada.json"])["verdicts"]]
+    assert not set(seeds) & set(before), "another secret, other trials"
+
+
+def test_what_lies_in_the_folder_is_found(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "ada" / "deep").mkdir(parents=True)
+    for name in ("lab4-notes.ipynb", "deep/lab4.py", "other.py", ".ipynb_checkpoints/lab4.py"):
+        path = tmp_path / "ada" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    (tmp_path / "bob.py").write_text("x", encoding="utf-8")
+    (tmp_path / "eve").mkdir()
+    (tmp_path / "eve" / "anything.py").write_text("x", encoding="utf-8")
+    (tmp_path / "readme.txt").write_text("x", encoding="utf-8")
+    found = {
+        each.student: each.path and each.path.relative_to(tmp_path).as_posix() for each in handed_in(tmp_path, "lab4")
+    }
+    assert found == {"ada": "ada/deep/lab4.py", "bob": "bob.py", "eve": "eve/anything.py"}
+
+
+def test_a_folder_without_submissions_says_what_is_looked_for(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UsageError, match=r"lab4\.py"):
+        handed_in(tmp_path, "lab4")
+    with pytest.raises(UsageError, match="no folder"):
+        handed_in(tmp_path / "nowhere", "lab4")
+
+
+def test_a_copy_with_other_names_is_alike_and_another_idea_is_not() -> None:
+    one = (SOLUTIONS / "wrong_quadratic.py").read_text(encoding="utf-8")
+    copy = one.replace("beaten", "rang").replace("load", "gewicht").replace("other", "x") + "\n# mine\n"
+    texts = {
+        "ada": one,
+        "bob": copy,
+        "eve": (SOLUTIONS / "right_object.py").read_text(encoding="utf-8"),
+        "bad": "def (",
+    }
+    assert [(a, b) for _, a, b in alike(texts, least_runs=10)] == [("ada", "bob")]
+    assert alike({"ada": one, "bob": one}, starter=one) == [], "what all began with is no likeness"
