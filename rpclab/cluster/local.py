@@ -241,13 +241,14 @@ class LocalCluster(Cluster[NodeProcess]):
 
     # ---- clients
 
-    def connect(self, name: str = "notebook", *, wire: str = "rpclab") -> Any:
-        """A client in this process, whose files are stored under `name`; `wire="document"` speaks the description's wire."""
+    def connect(self, name: str = "notebook", *, wire: str = "rpclab", limits: Limits | None = None) -> Any:
+        """A client in this process, whose files are stored under `name`; `wire="document"` speaks the description's wire, and
+        `limits` say how long it waits."""
         if name in self._nodes:
             raise UsageError(
                 f"{name} runs as a process of its own: use cluster.clients[{name!r}], or connect under another name"
             )
-        return self._sessions.client(name, self._address("manager"), wire)
+        return self._sessions.client(name, self._address("manager"), wire, limits)
 
     def serve(self, name: str, *functions: Callable[..., Any], limits: Limits | None = None) -> OwnNode:
         """A node of your own in this process, whose remote methods are these functions; `client.server(node.address)` is its

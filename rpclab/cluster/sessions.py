@@ -53,16 +53,17 @@ class Sessions:
     def _identity(self, name: str, role: Role = "client") -> Identity:
         return Identity(name, role, self._secret, self._own)
 
-    def client(self, name: str, manager: Address, wire: str) -> Client | DocumentClient:
+    def client(self, name: str, manager: Address, wire: str, limits: Limits | None = None) -> Client | DocumentClient:
         """A client in this process, traced under its name. Errors: UsageError, CommunicationError."""
         client: Client | DocumentClient
         if wire == "document":
             if self._certificates is not None:
                 raise UsageError("the description's own wire knows no certificates, and this cluster asks for them")
-            client = DocumentClient(self._node_world(name, "client"), name, manager, tracer=self.tracer(name))
+            world = self._node_world(name, "client")
+            client = DocumentClient(world, name, manager, tracer=self.tracer(name), limits=limits)
         elif wire == "rpclab":
             world, identity = self._node_world(name, "client"), self._identity(name)
-            client = Client(world, identity, manager, tracer=self.tracer(name))
+            client = Client(world, identity, manager, tracer=self.tracer(name), limits=limits)
         else:
             raise UsageError(f"wire={wire!r} is not known: choose 'rpclab' or 'document'")
         with self._lock:

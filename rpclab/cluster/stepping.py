@@ -17,7 +17,8 @@ class Operation:
     """Something that was begun. `done` once it has ended; `result()` waits for that."""
 
     def __init__(self, function: Callable[[], Any], ended: Callable[[], object]) -> None:
-        self.name = getattr(function, "__name__", "operation")
+        name = str(getattr(function, "__name__", ""))
+        self.name = name if name.isidentifier() else "operation"  # not so that of a lambda
         self.done = False
         self.error: BaseException | None = None
         """What it raised."""

@@ -11,7 +11,15 @@ import pytest
 
 from rpclab.cluster.local import LocalCluster
 from rpclab.config import Limits
-from rpclab.errors import HandshakeError, MethodNotFound, NameRefused, NotRunning, UsageError, WrongArguments
+from rpclab.errors import (
+    DeadlineExceeded,
+    HandshakeError,
+    MethodNotFound,
+    NameRefused,
+    NotRunning,
+    UsageError,
+    WrongArguments,
+)
 from rpclab.rpc.handshake import Identity
 from rpclab.rpc.opening import open_connection
 from rpclab.trace import Tracer
@@ -83,3 +91,20 @@ def test_it_speaks_tls_where_the_cluster_does(start_cluster: Start, tmp_path: pa
     cluster = start_cluster(servers=0, tls=True)
     node = cluster.serve("calculator", double)
     assert cluster.connect("ann").server(node.address).double(3) == 6
+
+
+def test_a_client_waits_as_long_as_its_limits_say(start_cluster: Start) -> None:
+    cluster = start_cluster(servers=0)
+    never = threading.Event()
+    node = cluster.serve("sleeper", sleep_until(never))
+    hasty = cluster.connect("hasty", limits=Limits(call_s=0.2)).server(node.address)
+    with pytest.raises(DeadlineExceeded):
+        hasty.sleep()
+    never.set()
+
+
+def sleep_until(event: threading.Event) -> Callable[[], None]:
+    def sleep() -> None:
+        event.wait(30)
+
+    return sleep
