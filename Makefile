@@ -20,7 +20,7 @@ FORGET_OUTPUTS = for notebook in notebooks/*.ipynb notebooks/labs/*.ipynb; do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test soak simulate fuzz lab check bench clean stale
+.PHONY: help setup demo test browser soak simulate fuzz lab check docs bench clean stale
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,9 @@ demo: .venv/.have-plots ## back real files up on a cluster of real processes, ki
 
 test: .venv/.have-test ## run the tests
 	@$(BIN)/python -m pytest
+
+browser: .venv/.have-browser build/npm ## try the notebooks and the page in a real browser (Chromium); pictures in out/browser/
+	@$(BIN)/python -m pytest tests/browser
 
 soak: .venv/.have-test ## the long trials: half an hour of kills, pauses, cuts, full disks and flipped bits; load, and a file of 10 GiB
 	@RPCLAB_SOAK=1 $(BIN)/python -m pytest tests/trial -q
@@ -52,6 +55,9 @@ check: .venv/.have-dev ## lint, format, types, and no outputs in the notebooks
 	@$(BIN)/mypy
 	@set -- notebooks/*.ipynb notebooks/labs/*.ipynb; test ! -e "$$1" || $(BIN)/nbstripout --verify $(EXTRA) "$$@"
 
+docs: .venv/.have-docs ## build the site, with all notebooks run: build/docs/index.html; shorter: make docs NOTEBOOKS="00"
+	@$(BIN)/python docs/build.py $(NOTEBOOKS)
+
 bench: .venv/.have-bench ## measure against other systems (takes minutes)
 	@$(BIN)/python -m benchmarks
 
@@ -59,6 +65,11 @@ clean: ## remove .venv, caches and out/; what the servers hold stays
 	@git config --remove-section filter.nbstripout 2>/dev/null || true
 	@rm -rf .venv build dist out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# axe-core, which finds in a page what is not accessible. Without npm its tests are skipped, and say so.
+build/npm:
+	@if command -v npm >/dev/null; then mkdir -p $@ && npm install --prefix $@ --no-audit --no-fund --silent axe-core@4 || \
+		{ rm -rf $@; echo "rpclab: npm could not fetch axe-core; accessibility will not be tested" >&2; }; fi
 
 # One stamp for each extra of pyproject.toml, older than pyproject.toml when it has to be installed again.
 .venv/.have-%: pyproject.toml .venv/.made
