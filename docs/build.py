@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import sys
 import time
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -54,6 +55,7 @@ CONTRIBUTING
 CHANGELOG
 ```
 """
+FIRST = ("__init__", "local", "simulated", "session", "history")  # of a package's modules, what most people come for
 PACKAGES = {  # in the order in which a reader needs them
     "cluster": "Clusters, started and broken from a notebook or a script.",
     "client": "What backs files up and gets them back.",
@@ -72,9 +74,9 @@ PACKAGES = {  # in the order in which a reader needs them
 def lay_out_pages() -> None:
     """Copy what the site shows, in the folders in which the repository has it, so that its links hold."""
     shutil.rmtree(SOURCE, ignore_errors=True)
-    shutil.copytree(ROOT / "docs", SOURCE / "docs", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(ROOT / "docs", SOURCE / "docs", ignore=shutil.ignore_patterns("*.py", "looks", "__pycache__"))
     shutil.copytree(ROOT / "notebooks", SOURCE / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    shutil.copytree(ROOT / "data", SOURCE / "data", ignore=shutil.ignore_patterns("runs", "servers"))
+    shutil.copytree(ROOT / "data", SOURCE / "data", ignore=shutil.ignore_patterns("runs", "servers", "notebooks"))
     for page in PAGES:
         shutil.copy(ROOT / page, SOURCE)
     front = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -91,8 +93,17 @@ def run_notebooks(chosen: list[str]) -> None:
             began = time.monotonic()
             notebook = nbformat.read(path, as_version=4)
             NotebookClient(notebook, timeout=CELL_S, resources={"metadata": {"path": str(path.parent)}}).execute()
+            for cell in notebook.cells:
+                if cell.cell_type == "code":
+                    cell.outputs = [output for output in cell.outputs if not live_only(output)]
             nbformat.write(notebook, path)
             print(f"{path.name}: run in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def live_only(output: Any) -> bool:
+    """Whether this is a widget with nothing to show without a kernel, such as a progress bar that came to its end."""
+    shown = output.get("data", {})
+    return "application/vnd.jupyter.widget-view+json" in shown and "text/html" not in shown
 
 
 def write_reference() -> None:
@@ -101,14 +112,18 @@ def write_reference() -> None:
     folder.mkdir()
     pages = []
     for package, owns in PACKAGES.items():
-        modules = [Module(path) for path in sorted((ROOT / "rpclab" / package).rglob("*.py"))]
+        modules = [Module(path) for path in sorted((ROOT / "rpclab" / package).rglob("*.py"), key=order)]
         if any(module.offers for module in modules):
             pages.append(package)
             write_page(folder / f"{package}.md", f"rpclab.{package}", owns, modules)
-    top = [Module(path) for path in sorted((ROOT / "rpclab").glob("*.py"))]
+    top = [Module(path) for path in sorted((ROOT / "rpclab").glob("*.py"), key=order)]
     write_page(folder / "rpclab.md", "rpclab", "What is imported first, and what all parts share.", top)
     listed = "\n".join(["rpclab", *pages])
     (folder / "index.md").write_text(f"# The package\n\n```{{toctree}}\n{listed}\n```\n", encoding="utf-8")
+
+
+def order(path: pathlib.Path) -> tuple[int, str]:
+    return FIRST.index(path.stem) if path.stem in FIRST else len(FIRST), str(path)
 
 
 class Module:
@@ -127,7 +142,7 @@ class Module:
                 home = ".".join([*package[: len(package) + 1 - node.level], *filter(None, [node.module])])
                 self.handed_on |= {each.asname or each.name: f"{home}.{each.name}" for each in node.names}
         self.handed_on = {name: self.handed_on[name] for name in self.offers if name in self.handed_on}
-        self.defines = [name for name in self.offers if name not in self.handed_on]
+        self.defines = [name for name in self.offers if name not in self.handed_on and name[0] != "_"]
 
 
 def write_page(page: pathlib.Path, title: str, owns: str, modules: list[Module]) -> None:
@@ -135,7 +150,7 @@ def write_page(page: pathlib.Path, title: str, owns: str, modules: list[Module])
     for module in modules:
         if module.offers:
             lines += [f"## {module.name}", "", "```{eval-rst}", f".. automodule:: {module.name}"]
-            lines += [f"   :members: {', '.join(module.defines)}"] if module.defines else ["   :no-members:"]
+            lines += [f"   :members: {', '.join(module.defines)}"] if module.defines else []
             lines += ["```", ""]
             links = [f"{{py:obj}}`{name} <{home}>`" for name, home in module.handed_on.items()]
             lines += [f"Offers {', '.join(links)}.", ""] if links else []
@@ -148,7 +163,9 @@ def main(chosen: list[str]) -> int:
     run_notebooks(chosen)
     write_reference()
     began = time.monotonic()
-    failed = sphinx(["-W", "--keep-going", "-q", "-b", "html", "-c", str(ROOT / "docs"), str(SOURCE), str(BUILD / "site")])
+    failed = sphinx(
+        ["-W", "--keep-going", "-q", "-b", "html", "-c", str(ROOT / "docs"), str(SOURCE), str(BUILD / "site")]
+    )
     print(f"Sphinx took {time.monotonic() - began:.0f} s: {(BUILD / 'site' / 'index.html').relative_to(ROOT)}")
     return failed
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from docutils import nodes
+
 import rpclab
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ nb_merge_streams = True
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
 # ---- the reference
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 100
@@ -43,6 +45,8 @@ html_theme = "furo"
 html_title = f"rpclab {version}"
 html_show_sphinx = False
 html_copy_source = False
+html_static_path = ["looks"]
+html_css_files = ["site.css"]
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 
@@ -62,5 +66,14 @@ def as_it_stands(app: Sphinx, what: str, name: str, about: object, options: Any,
     lines[:] = shown
 
 
+def name_pictures(app: Sphinx, document: nodes.document) -> None:
+    """A picture that a cell has put out is told, to those who can't see it, by the code that made it."""
+    for cell in document.findall(lambda node: isinstance(node, nodes.container) and "cell" in node["classes"]):
+        code = next((each.astext() for each in cell.findall(nodes.literal_block)), "")
+        for picture in cell.findall(nodes.image):
+            picture["alt"] = f"The picture that this code makes: {code}"
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("doctree-read", name_pictures)
     app.connect("autodoc-process-docstring", as_it_stands)
