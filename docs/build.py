@@ -34,6 +34,14 @@ notebooks/*
 
 ```{toctree}
 :hidden:
+:caption: Labs
+:glob:
+
+notebooks/labs/*
+```
+
+```{toctree}
+:hidden:
 :caption: Guides
 
 docs/reliability
@@ -87,8 +95,8 @@ def lay_out_pages() -> None:
 
 def run_notebooks(chosen: list[str]) -> None:
     """Run the notebooks whose names begin so, or all; each has its results in its file then."""
-    os.environ["RPCLAB_DATA"] = str(SOURCE / "data")
-    for path in sorted((SOURCE / "notebooks").glob("*.ipynb")):
+    os.environ |= {"RPCLAB_DATA": str(SOURCE / "data"), "PYTHONPATH": str(ROOT)}
+    for path in sorted((SOURCE / "notebooks").rglob("*.ipynb")):
         if not chosen or path.name.startswith(tuple(chosen)):
             began = time.monotonic()
             notebook = nbformat.read(path, as_version=4)

@@ -60,8 +60,7 @@ class JupyterServer:
 def lay_out(folder: pathlib.Path) -> pathlib.Path:
     """The notebooks and the sample data, copied, so that the project's own are not touched."""
     shutil.copytree(PROJECT / "data", folder / "data", ignore=shutil.ignore_patterns("runs", "servers", "notebooks"))
-    for notebook in (PROJECT / "notebooks").glob("*.ipynb"):
-        shutil.copy(notebook, folder)
+    shutil.copytree(PROJECT / "notebooks", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     return folder
 
 
