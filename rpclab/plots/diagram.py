@@ -97,15 +97,16 @@ class Diagram:
         """Write the picture to a .svg, .png or .pdf file; `background` "white" instead of transparent for a printed page."""
         path = FilePath(path)
         kind = path.suffix.lower()
+        if kind not in (".svg", ".png", ".pdf"):
+            raise UsageError(f"a diagram is saved as .svg, .png or .pdf, not {path.name!r}")
+        path.parent.mkdir(parents=True, exist_ok=True)
         if kind == ".svg":
             path.write_text(self.svg(background=background), encoding="utf-8")
-        elif kind in (".png", ".pdf"):
+        else:
             figure = figure_of(self.picture, background=background)
             width, height = figure.get_size_inches()
             most = min(_SIDE / max(width, height), sqrt(_PIXELS / (width * height)))
             figure.savefig(path, dpi=min(dpi, int(most)), facecolor=background)
-        else:
-            raise UsageError(f"a diagram is saved as .svg, .png or .pdf, not {path.name!r}")
         return path
 
     def draw(self, ax: Axes) -> Axes:

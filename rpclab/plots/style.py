@@ -165,11 +165,13 @@ def nothing_yet(ax: Axes, title: str) -> Axes:
 def save(
     picture: Axes | Figure | Sequence[Axes], path: str | Path, *, dpi: int = 200, background: str = "none"
 ) -> Path:
-    """Write a picture to a .png, .svg or .pdf file; `background` "white" instead of transparent for a printed page."""
+    """Write a picture to a .png, .svg or .pdf file, in a folder that is made if need be; `background` "white" instead of
+    transparent for a printed page."""
     first = picture if isinstance(picture, Axes | Figure) else picture[0]
     figure: Figure | SubFigure = first.figure if isinstance(first, Axes) else first
     while isinstance(figure, SubFigure):
         figure = figure.figure
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.fonttype": "none"}):  # text stays text: it can be searched and read aloud
         figure.savefig(path, dpi=dpi, bbox_inches="tight", pad_inches=0.15, facecolor=background)
     return Path(path)

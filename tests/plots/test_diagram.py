@@ -300,7 +300,7 @@ def test_an_empty_history_says_that_nothing_has_happened(tmp_path: FilePath) -> 
 
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<svg "), ("pdf", b"%PDF")])
 def test_saving_knows_three_formats(history: History, suffix: str, magic: bytes, tmp_path: FilePath) -> None:
-    path = plots.diagram(history, file="photo.png").save(tmp_path / f"picture.{suffix}")
+    path = plots.diagram(history, file="photo.png").save(tmp_path / "a folder" / f"picture.{suffix}")
     assert path.read_bytes().startswith(magic)
     with pytest.raises(UsageError, match=r"as \.svg, \.png or \.pdf"):
         plots.diagram(history).save(tmp_path / "picture.gif")

@@ -75,7 +75,7 @@ def test_pictures_can_be_saved_without_a_warning_whatever_the_files_are_called(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        saved = plots.save(plot(history), tmp_path / "picture.png", dpi=50)
+        saved = plots.save(plot(history), tmp_path / "a folder" / "picture.png", dpi=50)
     pixels = pyplot.imread(saved)
     assert pixels[0, 0, 3] == 0  # transparent
     assert (pixels[:, :, 3] > 0.4).sum() > 500
