@@ -293,6 +293,10 @@ class LocalCluster(Cluster[NodeProcess]):
         super().kill(node)
         self.stage.forget(node)
 
+    def resume(self, node: str) -> None:
+        super().resume(node)
+        self._publish()
+
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
         part, until = self._node(node), time.monotonic() + start_s
         if part.alive:

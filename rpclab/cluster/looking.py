@@ -89,6 +89,8 @@ class _Calls:
                 self._begin()
             elif event.kind in ("connected", "disconnected"):
                 self._connect(event.peer, 1 if event.kind == "connected" else -1)
+            elif event.kind not in self._open:
+                continue
             elif event.message == "request":
                 self._open[event.kind].append((event.peer, event.call, event.method))
             elif event.message in ("reply", "error"):

@@ -6,6 +6,7 @@ or `release` decides, or its deadline has passed. All of it works over the world
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
@@ -39,6 +40,7 @@ class Direction:
         self._held: dict[int, _Held] = {}
         self._stages: dict[str, Stage] = {}
         self._busy = 0
+        self._numbers = itertools.count(1)
         self.count = 0
         """How many messages have ever been held."""
         self.current = Plan(version=1)
@@ -133,10 +135,10 @@ class Direction:
             self._held.pop(held.message.id, None)
 
     def _hold(self, world: World, arrived: Arrived) -> _Held:
-        with self._changed:
-            self.count += 1
-            held = _Held(Message(self.count, arrived, self._now), world.tasks.condition())
-            self._held[self.count] = held
+        number = next(self._numbers)
+        held = self._held[number] = _Held(Message(number, arrived, self._now), world.tasks.condition())
+        with self._changed:  # not before: who looks at a run that stands still at this message's event is to find it
+            self.count = max(self.count, number)
             self._changed.notify_all()
         return held
 
