@@ -180,8 +180,7 @@ class Cluster(Stepping, Generic[N]):
         limit). Said again of a node, it counts instead of what was said before; `heal` mends all."""
         if latency_s < 0 or (bytes_s is not None and bytes_s <= 0):
             raise UsageError(f"latency_s={latency_s}, bytes_s={bytes_s}: a link takes no less than no time")
-        for node in nodes:
-            self._node(node)
+        self._group(nodes)
         self._slow(
             [(a, b) for one in nodes for b in self._linked() if b != one for a, b in ((one, b), (b, one))],
             latency_s,

@@ -1,4 +1,4 @@
-"""One small cluster in either world, with a client that backs files up: the tests of the stage and of faults are written for it."""
+"""One small cluster in either world, with a client that backs files up: tests of the stage and of faults are written for it."""
 
 from __future__ import annotations
 
