@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import nbformat
@@ -15,20 +19,53 @@ ROOT = pathlib.Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[!.]*.ipynb"))
 
 
-def run(path: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Execute a notebook over a copy of the sample data."""
-    shutil.copytree(ROOT / "data", tmp_path / "data", ignore=shutil.ignore_patterns("runs", "notebooks"))
-    monkeypatch.setenv("RPCLAB_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+LIMIT_S = 60
+
+
+@dataclass(frozen=True)
+class Run:
+    """A notebook that was executed: with its outputs, its data folder, how long it took, and the processes that it left."""
+
+    notebook: Any
+    data: pathlib.Path
+    seconds: float
+    left: list[str]
+
+    @property
+    def said(self) -> str:
+        """All that it printed and showed as text."""
+        outputs = [output for cell in self.notebook.cells for output in cell.get("outputs", [])]
+        return "\n".join(str(each.get("text") or each.get("data", {}).get("text/plain", "")) for each in outputs)
+
+    def shown(self, kind: str) -> int:
+        """How many outputs there are of a kind, as "image/png"."""
+        return sum(kind in output.get("data", {}) for cell in self.notebook.cells for output in cell.get("outputs", []))
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[pathlib.Path], Run]:
+    """Execute a notebook in a fresh kernel, over a copy of the sample data; once for all tests."""
+    runs: dict[pathlib.Path, Run] = {}
+
+    def execute(path: pathlib.Path) -> Run:
+        if path not in runs:
+            runs[path] = _execute(path, tmp_path_factory.mktemp(path.stem[:20]))
+        return runs[path]
+
+    return execute
+
+
+def _execute(path: pathlib.Path, folder: pathlib.Path) -> Run:
+    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("runs", "notebooks"))
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(path.parent)}}).execute()
-    return notebook
-
-
-def texts(notebook: Any) -> str:
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return "\n".join(str(output.get("text") or output.get("data", {}).get("text/plain", "")) for output in outputs)
+    began = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RPCLAB_DATA", str(folder / "data"))
+        patch.setenv("IPYTHONDIR", str(folder / "ipython"))
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(folder / "runtime"))
+        NotebookClient(notebook, timeout=LIMIT_S, resources={"metadata": {"path": str(path.parent)}}).execute()
+    seconds = time.monotonic() - began
+    return Run(notebook, folder / "data", seconds, [line for line in node_processes() if str(folder) in line])
 
 
 def node_processes() -> list[str]:
@@ -40,28 +77,65 @@ def node_processes() -> list[str]:
     return found
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::FutureWarning")
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_from_top_to_bottom_and_leaves_no_process(
-    path: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+def test_a_notebook_runs_from_top_to_bottom_within_a_minute_and_leaves_no_process(
+    path: pathlib.Path, executed: Callable[[pathlib.Path], Run]
 ) -> None:
-    run(path, tmp_path, monkeypatch)
-    assert not [line for line in node_processes() if str(tmp_path) in line]
+    run = executed(path)
+    assert run.left == []
+    assert run.seconds < LIMIT_S
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::FutureWarning")
-def test_start_here_restores_everything_also_without_a_server(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    notebook = run(ROOT / "notebooks" / "00-start-here.ipynb", tmp_path, monkeypatch)
-    said = texts(notebook)
+def test_start_here_restores_everything_also_without_a_server(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "00-start-here.ipynb")
     files = len([path for path in (ROOT / "data/clients/client1/Files").rglob("*") if path.is_file()])
-    assert said.count("identical") == 2 * files
-    assert "DIFFERENT" not in said
-    after_the_kill = said[said.rindex("identical") - 2000 :]
+    assert run.said.count("identical") == 2 * files
+    assert "DIFFERENT" not in run.said
+    after_the_kill = run.said[run.said.rindex("identical") - 2000 :]
     assert "stopped" in after_the_kill
-    pictures = [o for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
-    assert len(pictures) == 2
+    assert run.shown("image/png") == 2
+
+
+def test_a_call_is_stopped_read_and_lost(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "01-a-call-across-the-wire.ipynb")
+    assert "ann asks manager: string('hello')" in run.said and "manager answers string of ann: 'hello'" in run.said
+    assert "MethodNotFound: there is no remote method 'getSever' here" in run.said
+    assert "reply lost, +50 euros" in run.said and "request lost, +0 euros" in run.said
+    assert "'reserved_bytes': 13" in run.said
+    assert run.shown("image/svg+xml") == 2
+
+
+def test_files_are_cut_on_the_descriptions_wire_and_none_on_ours(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "02-messages-on-a-stream.ipynb")
+    sent = re.findall(r"(\w+\.txt) +sent +([\d,]+) bytes, stored +([\d,]+) +File received successfully!", run.said)
+    assert len(sent) == 9
+    assert {name for name, whole, stored in sent if whole == stored} == {"hello.txt"}
+    assert run.said.count("identical") == 9 and "DIFFERENT" not in run.said
+    assert "The run is valid" in run.said
+
+
+def test_answers_cross_and_copies_are_missing_until_there_is_a_lock(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "03-many-clients.ipynb")
+    trials = re.findall(r"(\d+) of 40 clients were told that all is well; (\d+) of these files", run.said)
+    (told, copied), with_lock = trials
+    assert int(copied) < int(told) and with_lock == ("40", "40")
+    assert "crossed" in run.said and "400 of 400 calls got their own answer" in run.said
+    assert "ConnectionBusy" in run.said
+    assert run.shown("image/png") == 3
+
+
+def test_who_may_not_speak_is_refused_and_only_tls_hides_what_is_said(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "08-who-may-speak.ipynb")
+    assert "original/startup.sh" in run.said and run.said.count(" is refused: ") == 9
+    assert (run.data / "notebooks" / "08-who-may-speak" / "original" / "startup.sh").exists()
+    assert not list((run.data / "notebooks" / "08-who-may-speak" / "servers").rglob("startup.sh"))
+    assert "the message: True" in run.said and "the message: False" in run.said
+    assert "pay 90 euros" in run.said and "pay 10 euros" not in run.said
+    assert "its certificate is that of client/ann" in run.said
+    assert re.search(r"told that there is no room +31 ", run.said)
 
 
 def test_notebooks_are_committed_without_outputs() -> None:
