@@ -16,7 +16,9 @@ from .certificates import certificates
 from .check import check
 from .cluster import down, status, up
 from .demo import demo
+from .diagram import diagram
 from .experiments import experiments
+from .export import export
 from .files import backup, restore
 from .grade import grade_command
 from .interruption import interruption
@@ -68,6 +70,8 @@ for command in (
     rm,
     balance,
     check,
+    diagram,
+    export,
     grade_command,
     certificates,
     experiments,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ..trace import Event
 from .changes import SERVER_KINDS, ServerChange, ServerChanges
 from .history import History, natural_order
+from .peers import Peers
 
 __all__ = [
     "COPIES",
@@ -200,12 +201,14 @@ def _transfers(history: History) -> Iterator[_Transfer]:
 
     The sender tells; for one that writes no log (a program that speaks the document's wire) its receiver does.
     """
-    silent = {event.peer for event in history.of("receive-data")}.difference(history.nodes)
+    peers = Peers(history)
+    silent = {peers.of(event) for event in history.of("receive-data")}.difference(history.nodes)
     for event in history.of("send-data", "receive-data"):
+        peer = peers.of(event)
         if event.kind == "send-data":
-            yield event, event.node, event.peer, event.copy
-        elif event.peer in silent:
-            yield event, event.peer, event.node, event.copy
+            yield event, event.node, peer, event.copy
+        elif peer in silent:
+            yield event, peer, event.node, event.copy
 
 
 def traffic_by_file(history: History) -> dict[str, dict[str, int]]:

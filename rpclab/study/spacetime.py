@@ -17,7 +17,7 @@ from .spacetime_faults import CLUSTER, Interval, faults, lives
 from .spacetime_messages import Message, Transfer, messages, transfers
 from .spacetime_window import Thing, ends_of, events_of, shortened, time_of, within
 
-__all__ = ["OWN", "SpaceTime", "spacetime"]
+__all__ = ["OWN", "SpaceTime", "ordered_nodes", "spacetime"]
 
 LIMIT = 500
 """Messages, files and events that are drawn unless told otherwise: about 13,000 points high, and 300 KiB of SVG."""
@@ -147,7 +147,7 @@ def _scene(
             left_out = [*left_out, f"Without a line, for nothing of them is drawn: {listed(silent)}."]
     return SpaceTime(
         history,
-        _ordered(history, drawn),
+        ordered_nodes(history, drawn),
         passed,
         [thing for thing in things if isinstance(thing, Transfer)],
         [thing for thing in things if isinstance(thing, Event)],
@@ -160,7 +160,7 @@ def _scene(
     )
 
 
-def _ordered(history: History, nodes: set[str]) -> list[str]:
+def ordered_nodes(history: History, nodes: set[str]) -> list[str]:
     """Clients, then the manager, then servers; each by name. A peer without a log is what others say it is."""
     roles = {event.peer: event.detail.get("role", "") for event in history.of("connected")}
     roles |= {event.node: event.detail.get("role", "") for event in history.of("started")}

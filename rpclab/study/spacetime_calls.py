@@ -143,6 +143,8 @@ def _nearest(event: Event, found: list[Call], method: str, way: int, *, answered
     for call in found:
         if call.method != method or event.node != (call.callee if answered else call.caller):
             continue
+        if event.detail.get("source", call.callee) != call.callee:
+            continue  # a repair is asked of who has a copy
         begun = call.request.received if answered else call.request.sent
         distance = 0 if begun is None else (begun.number - event.number) * way
         if distance > 0 and (near is None or distance < near[0]):

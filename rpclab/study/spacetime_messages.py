@@ -14,6 +14,7 @@ from itertools import accumulate
 
 from ..trace import Event
 from .history import History
+from .peers import Peers
 
 __all__ = ["Message", "Transfer", "messages", "transfers"]
 
@@ -89,7 +90,7 @@ class Transfer:
 
 def messages(history: History) -> list[Message]:
     """Every message, by its first event, in the history's order."""
-    logged = set(history.nodes)
+    logged, peers = set(history.nodes), Peers(history)
     sends = {(event.node, event.number): event for event in history.of("send")}
     arrived: set[tuple[str, int]] = set()
     found: list[Message] = []
@@ -98,43 +99,50 @@ def messages(history: History) -> list[Message]:
         again = sent is not None and event.cause in arrived
         if sent is not None:
             arrived.add((sent.node, sent.number))
-        found.append(_message(sent, event, "again" if again else "received"))
-    last = _endings(history)
+        found.append(_message(sent, event, "again" if again else "received", peers))
+    last = _endings(history, peers)
     for key, event in sends.items():
         if key not in arrived:
-            late = event.time <= max(last.get((event.peer, event.node), -1.0), last.get((event.peer, ""), -1.0))
-            fate = "unknown" if event.peer not in logged else "lost" if late else "under way"
-            found.append(_message(event, None, fate))
+            peer = peers.of(event)
+            late = event.time <= max(last.get((peer, event.node), -1.0), last.get((peer, ""), -1.0))
+            fate = "unknown" if peer not in logged else "lost" if late else "under way"
+            found.append(_message(event, None, fate, peers))
     found.sort(key=lambda message: _order(message.first))
     return found
 
 
-def _endings(history: History) -> dict[tuple[str, str], float]:
+def _endings(history: History, peers: Peers) -> dict[tuple[str, str], float]:
     """When the last connection of a node with a peer ended there; with peer "": when the node itself ended."""
     last: dict[tuple[str, str], float] = {}
     for event in history.of("disconnected", "stopped", "killed", "started"):
         node = event.peer if event.kind == "killed" else event.node
-        key = node, event.peer if event.kind == "disconnected" else ""
+        key = node, peers.of(event) if event.kind == "disconnected" else ""
         last[key] = max(event.time, last.get(key, event.time))
     return last
 
 
-def _message(sent: Event | None, received: Event | None, fate: str) -> Message:
+def _ends(sent: Event | None, received: Event | None, peers: Peers) -> tuple[Event, str, str]:
+    """The first event there is, the sender, the receiver: by whose log it is, else by what the other says."""
     event = sent or received
     assert event is not None
-    sender, receiver = (event.node, event.peer) if sent is not None else (event.peer, event.node)
+    sender = sent.node if sent is not None else peers.of(event)
+    return event, sender, received.node if received is not None else peers.of(event)
+
+
+def _message(sent: Event | None, received: Event | None, fate: str, peers: Peers) -> Message:
+    event, sender, receiver = _ends(sent, received, peers)
     kind = event.message or "message"  # the description's wire does not say what it carries
     return Message(sender, receiver, kind, event.method, event.call, event.bytes, sent, received, fate)
 
 
 def transfers(history: History) -> list[Transfer]:
     """Every try to send a file from one node to another, by its first packet."""
-    logged = set(history.nodes)
-    sent, received = _tries(history, "send-data"), _tries(history, "receive-data")
+    logged, peers = set(history.nodes), Peers(history)
+    sent, received = _tries(history, "send-data", peers), _tries(history, "receive-data", peers)
     found: list[Transfer] = []
     for way in sorted(sent.keys() | received.keys()):
         sender, receiver, file, copy = way
-        for packets in _paired(sent.get(way, []), received.get(way, []), receiver in logged):
+        for packets in _paired(sent.get(way, []), received.get(way, []), receiver in logged, peers):
             found.append(Transfer(sender, receiver, file, copy, packets, receiver in logged))
     found.sort(key=lambda transfer: _order(transfer.first))
     return found
@@ -148,7 +156,7 @@ _SIZED = ("placed", "sent", "stored", "acknowledged", "restored", "repairing")
 """Events whose bytes are a whole file's."""
 
 
-def _tries(history: History, kind: str) -> dict[_Way, list[list[Event]]]:
+def _tries(history: History, kind: str, peers: Peers) -> dict[_Way, list[list[Event]]]:
     """The packets' events of each way, by try. A new try begins when the two nodes have spoken since the last packet, and the
     file was whole by then, or a connection between them had ended: else they spoke of another file meanwhile."""
     sizes: dict[str, set[int]] = {}
@@ -158,7 +166,7 @@ def _tries(history: History, kind: str) -> dict[_Way, list[list[Event]]]:
     talked: dict[tuple[str, str], int] = {}  # the number of a node's last message with a peer
     cut: dict[tuple[str, str], int] = {}  # the same of the end of a connection
     for event in history.of(kind, "send", "receive", "disconnected"):
-        pair = event.node, event.peer
+        pair = event.node, peers.of(event)
         if event.kind == "disconnected":
             cut[pair] = event.number
         elif event.kind != kind:
@@ -179,12 +187,14 @@ def _whole(events: list[Event], sizes: dict[str, set[int]]) -> bool:
     return size in sizes.get(events[0].file, {size})
 
 
-def _paired(sent: list[list[Event]], received: list[list[Event]], seen: bool) -> Iterator[tuple[Message, ...]]:
+def _paired(
+    sent: list[list[Event]], received: list[list[Event]], seen: bool, peers: Peers
+) -> Iterator[tuple[Message, ...]]:
     """The packets of each try. Where all has arrived, bytes tell which belong together; else a try that was received belongs to
     the last one sent that had begun by then."""
     if not sent:
         for events in received:
-            yield tuple(_packet(None, event, "received") for event in events)
+            yield tuple(_packet(None, event, "received", peers) for event in events)
         return
     whole = _bytes(sent) == _bytes(received)
     arrived: list[list[Event]] = [[] for _ in sent]
@@ -197,14 +207,14 @@ def _paired(sent: list[list[Event]], received: list[list[Event]], seen: bool) ->
             place = bisect_left(ends, passed) if whole else bisect_right(starts, events[0].time) - 1
             arrived[max(0, place)].append(event)
     for events, there in zip(sent, arrived, strict=True):
-        yield tuple(_by_bytes(events, there, seen))
+        yield tuple(_by_bytes(events, there, seen, peers))
 
 
 def _bytes(tries: list[list[Event]]) -> int:
     return sum(event.bytes for events in tries for event in events)
 
 
-def _by_bytes(sent: list[Event], received: list[Event], seen: bool) -> Iterator[Message]:
+def _by_bytes(sent: list[Event], received: list[Event], seen: bool, peers: Peers) -> Iterator[Message]:
     """Each block that was sent with the event by which all of it had arrived."""
     waiting = deque(received)
     total = arrived = 0
@@ -215,19 +225,17 @@ def _by_bytes(sent: list[Event], received: list[Event], seen: bool) -> Iterator[
             own = waiting.popleft()
             arrived += own.bytes
             if arrived < total:
-                yield _packet(None, own, "received")  # a part of the block: it came in several pieces
+                yield _packet(None, own, "received", peers)  # a part of the block: it came in several pieces
         if arrived >= total:
-            yield _packet(event, own, "received")  # own None: it came in one piece with the block before
+            yield _packet(event, own, "received", peers)  # own None: it came in one piece with the block before
         else:
-            yield _packet(event, None, "lost" if seen else "unknown")
+            yield _packet(event, None, "lost" if seen else "unknown", peers)
     for own in waiting:
-        yield _packet(None, own, "received")
+        yield _packet(None, own, "received", peers)
 
 
-def _packet(sent: Event | None, received: Event | None, fate: str) -> Message:
-    event = sent or received
-    assert event is not None
-    sender, receiver = (event.node, event.peer) if sent is not None else (event.peer, event.node)
+def _packet(sent: Event | None, received: Event | None, fate: str, peers: Peers) -> Message:
+    event, sender, receiver = _ends(sent, received, peers)
     return Message(sender, receiver, "packets", "", "", event.bytes, sent, received, fate, event.file, event.copy)
 
 

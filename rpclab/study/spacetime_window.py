@@ -65,7 +65,7 @@ def shortened(
         if part:
             edge = time_of(drawn[0] if where == "before" else drawn[-1])[0] - history.start
             left_out.append(f"{_counted(part)} {where} {edge:.3f} s")
-    how = "choose with file=, nodes=, methods=, from_s=, to_s=, or raise limit="
+    how = "choose by node, method, file or time, or raise the limit"
     return drawn, [f"Not drawn: {' and '.join(left_out)}: {how}."]
 
 

@@ -118,6 +118,29 @@ def test_what_a_node_has_not_received_before_its_end_is_lost(end: str) -> None:
     assert [each.fate for each in messages(script.history)] == ["lost"]
 
 
+def test_a_client_that_logs_by_its_process_has_one_line() -> None:
+    """On the command line client1 logs as client1-7; its peers know it as client1."""
+    script = Script()
+    script.add("client1-7", "started")
+    ask = script.send("client1-7", "s")
+    script.receive("s", ask)
+    answer = script.send("s", "client1", "reply")
+    script.receive("client1-7", answer)
+    script.add("s", "send-data", peer="client1", bytes=5, file="client1/f", copy="restore")
+    script.add("client1-7", "receive-data", peer="s", bytes=5, file="client1/f", copy="restore")
+    script.add("client1-9", "started")
+    script.send("s", "client1", "notification")
+    script.add("client1-9", "stopped")
+    history = script.history
+    ways = [(each.sender, each.receiver, each.fate) for each in messages(history)]
+    assert ways == [("client1-7", "s", "received"), ("s", "client1-7", "received"), ("s", "client1-9", "lost")]
+    (call,) = calls(history, messages(history))
+    assert call.answer is not None and call.seconds == 3
+    (band,) = transfers(history)
+    assert (band.sender, band.receiver, band.failed) == ("s", "client1-7", False)
+    assert traffic(history).by_kind["restore"] == {("s", "client1-7"): 5}
+
+
 # ---- files
 
 
@@ -387,3 +410,18 @@ def test_a_name_that_is_not_there_is_said_plainly(run: History, wrong: dict[str,
 def test_an_empty_history_is_an_empty_picture() -> None:
     found = spacetime(History())
     assert (found.nodes, found.messages, found.transfers, found.moments, found.faults) == ([], [], [], [], [])
+
+
+def test_a_repair_is_shown_with_the_call_to_the_server_that_had_a_copy() -> None:
+    """Two files are repaired at once, by calls of one method: each is asked of its own source."""
+    script = Script()
+    for name, source in (("one", "s1"), ("two", "s2")):
+        detail = {"source": source, "upload": name}
+        script.add("manager", "repairing", peer="s3", file=f"c/{name}", bytes=5, detail=detail)
+    sent = {source: script.send("manager", source, method="copyFile") for source in ("s2", "s1")}
+    for source, call in sent.items():
+        script.receive(source, call)
+        script.receive("manager", script.send(source, "manager", "reply", method="copyFile"))
+    for name, source in (("one", "s1"), ("two", "s2")):
+        found = spacetime(script.history, file=f"c/{name}").messages
+        assert {each.receiver for each in found if each.kind == "request"} == {source}
