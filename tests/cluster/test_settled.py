@@ -20,6 +20,20 @@ def test_it_returns_once_every_file_has_its_copies_again() -> None:
         upkeep = wait_settled(cluster, 60)
         assert lost and upkeep["copied"] == len(lost)
         assert all(len(location.servers) == 2 for location in cluster.files())
+        cluster.restart("server1")
+        assert any(len(location.servers) == 3 for location in cluster.files())
+        assert wait_settled(cluster, 60)["trimmed"] == len(lost)
+        assert all(len(location.servers) == 2 for location in cluster.files())
+
+
+def test_as_many_copies_as_there_are_servers_is_all_that_can_be() -> None:
+    with SimCluster(seed=3, servers=2, clients=1, dead_s=3) as cluster:
+        client = cluster.clients["client1"]
+        client.put("f", b"x")
+        client.backup("f")
+        cluster.kill("server1")
+        wait_settled(cluster, 60)
+        assert [len(location.servers) for location in cluster.files()] == [1]
 
 
 def test_it_says_what_is_left() -> None:
@@ -31,3 +45,15 @@ def test_it_says_what_is_left() -> None:
         cluster.kill("server1")
         with pytest.raises(DeadlineExceeded, match=r"not settled within 2 s: .*server1"):
             wait_settled(cluster, 2)
+
+
+def test_a_server_that_wakes_up_is_waited_for() -> None:
+    with SimCluster(seed=3, servers=4, clients=0, dead_s=3) as cluster:
+        wait_settled(cluster, 60)
+        cluster.pause("server1")
+        cluster.sleep(6)
+        assert "server1" not in cluster.stored_bytes()
+        wait_settled(cluster, 60)  # who is still asleep is not waited for
+        cluster.resume("server1")
+        wait_settled(cluster, 60)
+        assert "server1" in cluster.stored_bytes()
