@@ -20,9 +20,20 @@ if TYPE_CHECKING:
     from .cluster.local import LocalCluster
     from .cluster.playground import playground
     from .cluster.simulated import SimCluster
+    from .rpc.plan import Rule
     from .study.history import History
 
-__all__ = ["Client", "History", "LocalCluster", "RpclabError", "SimCluster", "__version__", "errors", "playground"]
+__all__ = [
+    "Client",
+    "History",
+    "LocalCluster",
+    "RpclabError",
+    "Rule",
+    "SimCluster",
+    "__version__",
+    "errors",
+    "playground",
+]
 
 __version__ = "0.1.0"
 
@@ -30,6 +41,7 @@ _HOMES = {
     "Client": ".client.session",
     "History": ".study.history",
     "LocalCluster": ".cluster.local",
+    "Rule": ".rpc.plan",
     "SimCluster": ".cluster.simulated",
     "playground": ".cluster.playground",
 }

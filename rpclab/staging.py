@@ -18,8 +18,9 @@ from .errors import RpclabError, StartFailed
 from .rpc.connection import Connection
 from .rpc.handshake import Identity
 from .rpc.opening import open_connection
+from .rpc.plan import Arrived, Decision, Looked, News, Plan, lines
 from .rpc.pool import Pool
-from .rpc.stage import Arrived, Ask, Decision, Looked, News, Plan, Stage, lines
+from .rpc.stage import Ask, Stage
 from .trace import Tracer
 from .world.limited_disk import LimitedDisk
 from .world.links import LinkedNetwork, Links

@@ -13,8 +13,8 @@ from ..config import DEFAULT_HOST, Address
 from ..errors import DeadlineExceeded, NotRunning
 from ..rpc.handshake import Identity
 from ..rpc.listener import Listener
+from ..rpc.plan import Arrived, Decision, Looked, News
 from ..rpc.registry import Call, Registry
-from ..rpc.stage import Arrived, Decision, Looked, News
 from ..staging import NEWS_S
 from ..trace import Tracer
 from ..world.base import World

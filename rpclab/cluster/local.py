@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ..client.session import Client
 from ..config import Address, Limits, address_text
-from ..errors import NotRunning, StartFailed, UsageError
+from ..errors import NotRunning, UsageError
 from ..names import check_client
 from ..own import own_from
 from ..records import Location, ServerRecord
 from ..rpc.pool import Pool
-from ..running import data_folder, load_secret, new_secret
+from ..running import data_folder, load_secret
 from ..study.check import Report, check_run
 from ..study.history import History
 from ..study.tail import Tail
 from ..trace import Tracer
 from ..world.real import RealWorld
 from .backing_up import backup_all
-from .base import Cluster
 from .faults import flip_bit
-from .local_look import look
+from .local_stepping import LocalStepping
 from .own_node import OwnNode
-from .prepare import empty_servers, give_certificates
-from .process import NodeProcess, identity, wait_until
+from .prepare import empty_servers, fresh_folder, give_certificates, wait_listed
+from .process import NodeProcess, identity
 from .record import Record, drop_record, owned_by_me, run_folder, save_record, starting, take_over
 from .remote_client import Clients, RemoteClient
 from .sessions import Sessions
 from .settings import Settings
 from .stage import Direction
-from .stepping import Operation
 from .tables import Receipts
 
 __all__ = ["LocalCluster"]
@@ -43,7 +39,7 @@ __all__ = ["LocalCluster"]
 _STOP_S = 8.0  # a little more than a node's own clean stop may take
 
 
-class LocalCluster(Cluster[NodeProcess]):
+class LocalCluster(LocalStepping):
     """A manager, servers and clients as processes, ready when the constructor returns.
 
     - `servers`, `clients`: how many; `replicas`: copies of each file.
@@ -66,7 +62,6 @@ class LocalCluster(Cluster[NodeProcess]):
     """
 
     clients: Clients
-    _quiet_s = 0.3  # many times what a message takes, or a disk's sync
 
     def __init__(
         self,
@@ -125,7 +120,8 @@ class LocalCluster(Cluster[NodeProcess]):
         self._world = RealWorld()
         self._closed = self._ended = False
         with starting(self.folder):
-            self._prepare_folder()
+            take_over(self.folder)
+            self.secret_file = fresh_folder(self.folder)
             if fresh:
                 empty_servers(self._world, self.data, servers)
             events = self.folder / "events" if trace else None
@@ -145,12 +141,6 @@ class LocalCluster(Cluster[NodeProcess]):
 
     # ---- starting
 
-    def _prepare_folder(self) -> None:
-        take_over(self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.secret_file = pathlib.Path(new_secret(self.folder / "secret"))
-        (self.folder / "events").mkdir()
-
     def _start(self, until: float) -> None:
         try:
             for node in self._nodes.values():
@@ -167,20 +157,10 @@ class LocalCluster(Cluster[NodeProcess]):
     def _wait_registered(self, servers: list[str], until: float) -> None:
         """Wait until the manager lists those of these servers that run; without a manager there is nothing to wait for."""
         manager = self._nodes["manager"]
-        if manager.state != "running":
-            return
-        missing = {server for server in servers if self.state(server) == "running"}
-        with self._looking() as session:
-
-            def all_listed() -> bool:
-                missing.difference_update(server.node for server in session.list_servers())
-                return not missing
-
-            if not wait_until(all_listed, until):
-                raise StartFailed(
-                    f"{', '.join(sorted(missing))} did not register with the manager in time; it said:\n"
-                    + manager.log_tail()
-                )
+        if manager.state == "running":
+            missing = {server for server in servers if self.state(server) == "running"}
+            with self._looking() as session:
+                wait_listed(missing, session, manager, until)
 
     def _save(self) -> None:
         running = {name: identity(node.pid) for name, node in self._nodes.items() if node.alive and node.pid}
@@ -217,27 +197,6 @@ class LocalCluster(Cluster[NodeProcess]):
             upkeep = session.manager.getUpkeep()
         assert isinstance(upkeep, dict)
         return upkeep
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-    def look(self, node: str) -> dict[str, Any]:
-        return look(node, self._node(node), self._hub, self._world.disk, self.data / "servers" / node)
-
-    # ---- the stage
-
-    def _publish(self) -> None:
-        self._hub.publish(name for name, node in self._nodes.items() if node.state == "running" and not self._closed)
-
-    def _carry_out(self, function: Callable[[], Any]) -> Operation:
-        operation = Operation(function, self.stage.ended)
-        thread = threading.Thread(target=operation.carry_out, name=f"begun-{operation.name}", daemon=True)
-        operation.wait = thread.join  # a daemon: what waits for a cluster that has gone must not keep the kernel
-        thread.start()
-        return operation
-
-    def _go_on(self, since: int) -> None:
-        self.stage.wait(since, self._quiet_s)
 
     # ---- clients
 
@@ -289,14 +248,6 @@ class LocalCluster(Cluster[NodeProcess]):
 
     # ---- faults
 
-    def kill(self, node: str) -> None:
-        super().kill(node)
-        self.stage.forget(node)
-
-    def resume(self, node: str) -> None:
-        super().resume(node)
-        self._publish()
-
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
         part, until = self._node(node), time.monotonic() + start_s
         if part.alive:
@@ -314,21 +265,6 @@ class LocalCluster(Cluster[NodeProcess]):
         path = flip_bit(self.data / "servers" / node, file, version)
         self._fault("damaged", node, file)
         return path
-
-    def _linked(self) -> list[str]:
-        return [*self._nodes, *self.stage.here]
-
-    def _cut(self, links: list[tuple[str, str]]) -> None:
-        self.stage.cut(links, self.addresses)
-
-    def _slow(self, links: list[tuple[str, str]], latency_s: float, bytes_s: float | None) -> None:
-        self.stage.slow(links, latency_s, bytes_s, self.addresses)
-
-    def _mend(self) -> None:
-        self.stage.mend()
-
-    def _fill(self, node: str, free_bytes: int | None) -> None:
-        self.stage.fill(node, free_bytes)
 
     @property
     def _tracer(self) -> Tracer:

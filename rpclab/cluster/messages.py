@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..rpc.stage import Arrived
+from ..rpc.plan import Arrived
 from ..text import bytes_text
 from .tables import html_table, text_table
 

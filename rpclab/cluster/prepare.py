@@ -1,4 +1,5 @@
-"""What is done before the parts of a cluster start: their certificates, and servers that are to begin empty."""
+"""What is done around the start of a cluster's parts: its folder, their certificates, servers that are to begin empty, and the
+wait until they are known."""
 
 from __future__ import annotations
 
@@ -8,11 +9,36 @@ import pathlib
 import shutil
 from collections.abc import Iterable
 
-from ..errors import UsageError
+from ..client.session import Client
+from ..errors import StartFailed, UsageError
+from ..running import new_secret
 from ..world.real import RealWorld
+from .process import NodeProcess, wait_until
 from .settings import Part
 
-__all__ = ["empty_servers", "give_certificates"]
+__all__ = ["empty_servers", "fresh_folder", "give_certificates", "wait_listed"]
+
+
+def fresh_folder(run: pathlib.Path) -> pathlib.Path:
+    """Begin a run's folder anew; returns its secret's file."""
+    shutil.rmtree(run, ignore_errors=True)
+    secret = pathlib.Path(new_secret(run / "secret"))
+    (run / "events").mkdir()
+    return secret
+
+
+def wait_listed(servers: set[str], session: Client, manager: NodeProcess, until: float) -> None:
+    """Wait until the manager lists these servers, up to a moment of `time.monotonic`. Errors: StartFailed, with its words."""
+    missing = set(servers)
+
+    def all_listed() -> bool:
+        missing.difference_update(server.node for server in session.list_servers())
+        return not missing
+
+    if not wait_until(all_listed, until):
+        raise StartFailed(
+            f"{', '.join(sorted(missing))} did not register with the manager in time; it said:\n" + manager.log_tail()
+        )
 
 
 def give_certificates(

@@ -244,15 +244,6 @@ class SimCluster(SimStepping):
         self.run(part.start)
         self._wait_registered({"manager": self.servers, "server": [node]}.get(part.role, []), start_s)
 
-    def _cut(self, links: list[tuple[str, str]]) -> None:
-        self.simulation.wires.partition(links)
-
-    def _slow(self, links: list[tuple[str, str]], latency_s: float, bytes_s: float | None) -> None:
-        self.simulation.wires.slow(links, latency_s, bytes_s)
-
-    def _mend(self) -> None:
-        self.simulation.wires.heal()
-
     @recorded
     def reset(self, node: str, share: float = 0.5) -> int:
         """Break some of a node's connections, as a restarted switch does; returns how many."""
@@ -266,10 +257,6 @@ class SimCluster(SimStepping):
         self._node(node).disk.flip_bit(path, self._faults.randrange(1 << 40))
         self._fault("damaged", node, file)
         return path
-
-    def _fill(self, node: str, free_bytes: int | None) -> None:
-        disk = self._node(node).disk
-        disk.capacity_bytes = self._disk_bytes if free_bytes is None else disk.used + free_bytes
 
     @recorded
     def fail_syncs(self, node: str, share: float) -> None:

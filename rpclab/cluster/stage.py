@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from ..config import Address
 from ..errors import UsageError
-from ..rpc.stage import Action, Arrived, Decision, Kind, Link, Plan, Rule, Stage, check_action, check_byte
+from ..rpc.plan import Action, Arrived, Decision, Kind, Link, Plan, Rule, check_action, check_byte
+from ..rpc.stage import Stage
 from ..world.base import Condition, World
 from .messages import Message, Messages
 

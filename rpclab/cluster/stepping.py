@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from ..rpc.stage import Action
+from ..rpc.plan import Action
 from .messages import Message, Messages
 from .stage import Direction
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from rpclab import SimCluster
+from rpclab import Rule, SimCluster
 from rpclab.errors import DeadlineExceeded, NotRunning, RpclabError, UsageError
-from rpclab.rpc.stage import Rule
 
 from .stands import WORLDS, Stand, real, simulated
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from rpclab.errors import DeadlineExceeded, RpclabError, UsageError
+from rpclab.rpc.plan import Arrived, Decision, Plan, Rule
 from rpclab.rpc.registry import Registry
-from rpclab.rpc.stage import Arrived, Decision, Plan, Rule, Stage
+from rpclab.rpc.stage import Stage
 from rpclab.trace import Tracer
 from rpclab.world.real import RealWorld
 
