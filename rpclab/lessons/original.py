@@ -21,7 +21,8 @@ from .sharing import SharedConnection
 
 __all__ = ["OriginalServer", "OriginalServers"]
 
-_WAIT_S = 5.0
+_WAIT_S = 10.0
+_LOST_S = 0.5  # without a lock many answers never come, and each is waited for
 
 
 class OriginalServer:
@@ -36,7 +37,10 @@ class OriginalServer:
         self.faults: list[str] = []
         self.alone: list[str] = []  # files that it made no copy of, as it took itself for the only server
         self._world = RealWorld(loopback_only=True)
-        self._manager = SharedConnection(self._world, manager, lock=lock)  # one for all threads: that is the fault
+        wait_s = _WAIT_S if lock else _LOST_S
+        self._manager = SharedConnection(
+            self._world, manager, lock=lock, wait_s=wait_s
+        )  # one for all: that is the fault
         self._listening = self._world.network.listen(("127.0.0.1", 0))
         self.address = self._listening.address
         self._threads: list[Task] = []
