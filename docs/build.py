@@ -44,6 +44,7 @@ notebooks/labs/*
 :hidden:
 :caption: Guides
 
+docs/stage
 docs/reliability
 docs/security
 docs/checking

@@ -66,6 +66,7 @@ class Running:
         )
         log = self.world.disk.open_log(options.log) if options.log else None
         self.tracer = Tracer(self.world, node, log)
+        self.tracer.texts = options.log_texts
         self.staging = _staging(options.stage, self.world, self.identity, self.tracer) if options.stage else None
         self.show_messages = not options.quiet
         self._stop_asked = threading.Event()
@@ -215,6 +216,7 @@ def parser(program: str, about: str) -> argparse.ArgumentParser:
     options.add_argument("--own-file", help="code of your own in place of ours, stored with cloudpickle")
     options.add_argument("--quiet", action="store_true", help="do not print each message")
     options.add_argument("--log", help="write the event log to this file")
+    options.add_argument("--log-texts", action="store_true", help="write the beginning of each message into it too")
     options.add_argument("--stage", help=argparse.SUPPRESS)  # HOST:PORT; for LocalCluster
     options.add_argument("--seed", type=int, help="make this part's random choices repeat")
     options.add_argument("--ready-file", help="write this file, with the address, once ready")

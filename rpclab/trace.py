@@ -9,7 +9,8 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
 
     started, stopped                                          detail: role, address, process, wall (seconds since 1970)
     connected, disconnected     peer                          detail: role of the peer
-    send, receive               peer message method call bytes [cause]     message: request, reply, error, notification
+    send, receive               peer message method call bytes [cause]     message: request, reply, error, notification; with
+                                                              trace="messages" a receive has text, its first 2,000 bytes
     send-data, receive-data     peer bytes file copy          packets of a file; copy: original, replica, repair, restore
     registered, gone            peer                          manager: a server came, or is no longer here; stored_bytes, reason,
                                                             quota_bytes (None: as much as the disk holds)
@@ -96,6 +97,8 @@ class Tracer:
     """
 
     stage: Stage | None = None
+    texts = False
+    """Whether the events of messages that are received carry their beginning."""
 
     def __init__(self, world: World, node: str, log: Log | None = None) -> None:
         self.node = node

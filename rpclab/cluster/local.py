@@ -49,7 +49,8 @@ class LocalCluster(LocalStepping):
     - `ports`: "default" (65432 and up, as in the description) or "free".
     - `data`: the folder with `clients/` and `servers/` (default: the project's `data/`); `name`: a second cluster beside the
       first needs another name and another data folder.
-    - `quota_bytes`: what each server may store; `seed` makes random placement repeat; `trace=False` writes no event log.
+    - `quota_bytes`: what each server may store; `seed` makes random placement repeat; `trace=False` writes no
+      event log, `trace="messages"` writes what each message says too.
     - `keep`: versions of a file that stay; `heartbeat_s`, `dead_s`: after two heartbeats without a sign of life a server is
       suspected, after `dead_s` seconds it is dead and its files are repaired, with at most `repair_bytes_s`; `repair=False`
       leaves every copy where it is; each server reads its files again at `scrub_bytes_s` to find damage (0: never),
@@ -85,7 +86,7 @@ class LocalCluster(LocalStepping):
         repair_bytes_s: int = 64 << 20,
         scrub_bytes_s: int = 4 << 20,
         scrub_round_s: float = 60.0,
-        trace: bool = True,
+        trace: bool | str = True,
         fresh: bool = False,
         tls: bool = False,
         certificates: str | os.PathLike[str] | None = None,
@@ -133,9 +134,10 @@ class LocalCluster(LocalStepping):
             secret = load_secret(str(self.secret_file))
             self.stage = Direction(self._world, lambda plan: self._publish())
             self._sessions = Sessions(self._world, secret, events, self.certificates, self.stage, settings.own)
+            self._sessions.texts = trace == "messages"
             self._hub = self._sessions.hub()
-            stage = address_text(self._hub.address)
-            self._nodes = {part.node: NodeProcess(part, self.folder, self.secret_file, events, stage) for part in parts}
+            more = ["--stage", address_text(self._hub.address), *(["--log-texts"] if trace == "messages" else [])]
+            self._nodes = {part.node: NodeProcess(part, self.folder, self.secret_file, events, *more) for part in parts}
             self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
             self._start(time.monotonic() + start_s)
 

@@ -36,12 +36,10 @@ class NodeProcess:
     """A manager, server or client as a process; it can be started again after it ended."""
 
     def __init__(
-        self, part: Part, folder: pathlib.Path, secret: pathlib.Path, events: pathlib.Path | None, stage: str = ""
+        self, part: Part, folder: pathlib.Path, secret: pathlib.Path, events: pathlib.Path | None, *more: str
     ) -> None:
         self.node, self.role = part.node, part.role
-        self._options, self._secret, self._port = list(part.options), secret, part.port
-        if stage:
-            self._options += ["--stage", stage]
+        self._options, self._secret, self._port = [*part.options, *more], secret, part.port
         if events is not None:
             self._options += ["--log", str(events / f"{part.node}.jsonl")]
         self._ready_file = folder / f"{part.node}.ready.json"

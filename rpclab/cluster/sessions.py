@@ -49,6 +49,7 @@ class Sessions:
         self._worlds: dict[str, RealWorld] = {}
         self._staged: dict[str, RealWorld] = {}
         self._direction = direction
+        self.texts = False  # whether events of messages carry their beginning
 
     def _identity(self, name: str, role: Role = "client") -> Identity:
         return Identity(name, role, self._secret, self._own)
@@ -139,6 +140,7 @@ class Sessions:
             if node not in self._tracers:
                 log = self._world.disk.open_log(str(self._events / f"{node}.jsonl")) if self._events else None
                 self._tracers[node] = Tracer(self._world, node, log)
+                self._tracers[node].texts = self.texts
             return self._tracers[node]
 
     def close(self) -> None:

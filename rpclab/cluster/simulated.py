@@ -67,7 +67,7 @@ class SimCluster(SimStepping):
         scrub_round_s: float = 60.0,
         disk_bytes: int = 1 << 30,
         conditions: Conditions | None = None,
-        trace: bool = True,
+        trace: bool | str = True,
         start_s: float = 20.0,
         **own: Any,
     ) -> None:

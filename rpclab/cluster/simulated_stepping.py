@@ -41,12 +41,14 @@ class SimStepping(Travel):
     operations: dict[str, Operation]
     """What was begun, by its number."""
     _disk_bytes: int
+    _trace: bool | str
     _quiet_s = 0.05  # of virtual time: a hundred times what a message takes, or a disk
 
     def _staged(self, world: SimulatedWorld, tracer: Tracer) -> Stage:
         """The stage of a node's next life."""
         stage = Stage(world, tracer, lambda message: self.stage.ask(world, message))
         self.stage.joined(stage)
+        tracer.texts = self._trace == "messages"
         return stage
 
     def _carry_out(self, function: Callable[[], Any]) -> Operation:

@@ -34,6 +34,7 @@ from .messages import ErrorObject, Failure, Incoming, Request, Success
 __all__ = ["Connection"]
 
 Notify = Callable[[str, Any], None]
+_TEXT_BYTES = 2000  # of a message, in the event that it was received: what a person reads of it
 _LAST_WORD_S = 0.1  # to tell a peer that did wrong why it is left: no time to wait for it
 
 
@@ -237,7 +238,7 @@ class Connection:
             return None
         message = messages.decode(payload)
         if self.tracer.enabled:
-            self._trace_receive(message, len(payload))
+            self._trace_receive(message, payload)
         return message
 
     def payload(self, deadline: float | None) -> bytes | None:
@@ -249,15 +250,17 @@ class Connection:
             expect(found, packets.MESSAGE)
         return bytes(found[1])
 
-    def _trace_receive(self, message: Incoming, length: int) -> None:
-        self.tracer.event(
+    def _trace_receive(self, message: Incoming, payload: bytes) -> None:
+        tracer = self.tracer
+        tracer.event(
             "receive",
             peer=self.peer.node,
             message=message.kind,
             method=message.method or "",
             call=message.call_id,
-            bytes=length + PACKET_HEADER_BYTES,
+            bytes=len(payload) + PACKET_HEADER_BYTES,
             cause=message.trace or None,
+            detail={"text": payload[:_TEXT_BYTES].decode("utf-8", "replace")} if tracer.texts else None,
         )
 
     def close(self) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from blake3 import blake3
 
 from rpclab import Rule, SimCluster
 from rpclab.errors import DeadlineExceeded, NotRunning, RpclabError, UsageError
+from rpclab.study.report import Verdict
 
 from .stands import WORLDS, Stand, real, simulated
 
@@ -307,3 +310,28 @@ def test_a_run_with_steps_is_made_again() -> None:
             assert then.files() and not then.messages()
         with cluster.at(events) as again:
             assert isinstance(again, SimCluster) and again.files() == cluster.files()
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_log_keeps_what_messages_say_if_asked(world: str, own: Any) -> None:
+    stand = own(world, trace="messages")
+    stand.backup("a", b"contents")
+    (asked,) = [event for event in stand.of("receive") if event.node == "manager" and event.method == "placeFile"]
+    assert json.loads(asked.detail["text"])["params"]["name"] == "a"
+    assert all(len(event.detail["text"]) <= 2000 for event in stand.of("receive"))
+
+
+def test_nothing_is_invalid_where_messages_were_changed_on_purpose() -> None:
+    with simulated(servers=2) as cluster:
+        stand = Stand(cluster, pathlib.Path())
+        cluster.stage.hold(method="confirmFile", kind="reply", node="ann")
+        backup = stand.begin("a", b"contents")
+        (message,) = cluster.messages()
+        place = message.payload.index(backup_digest := blake3(b"contents").hexdigest().encode())
+        cluster.step(message, "corrupt", byte=place, value=ord("0") if backup_digest[:1] != b"0" else ord("1"))
+        with contextlib.suppress(RpclabError):
+            backup.result()
+        cluster.disk("server1").place("server1/Backups/ann/never", b"never stored")
+    report = cluster.check()
+    assert not report.named(Verdict.INVALID) and "folders" in report.named(Verdict.UNKNOWN)
+    assert "changed on purpose" in str(report)
