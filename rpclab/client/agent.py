@@ -8,7 +8,8 @@ from ..records import Location, Receipt, Restored, pages
 from ..rpc.files import Progress
 from ..rpc.handshake import Identity
 from ..rpc.listener import Listener, Say
-from ..rpc.registry import Call, Registry
+from ..rpc.own_registry import registry_of
+from ..rpc.registry import Call
 from ..trace import Tracer
 from ..world.base import World
 from .session import Client
@@ -35,7 +36,7 @@ class Agent:
         self._now, self._say = world.clock.now, say
         self._files = files
         self.client = Client(world, identity, manager, tracer=tracer)
-        registry = Registry()
+        registry = registry_of(identity.own)
         register = registry.register_method
         register(self.send_path, "sendPath", reads=True)
         register(self.is_connected, "isConnected", reads=True)

@@ -12,6 +12,7 @@ from ..rpc.connection import Connection
 from ..rpc.files import Progress
 from ..rpc.handshake import Identity
 from ..rpc.opening import open_connection
+from ..rpc.own_registry import stub_of
 from ..rpc.pool import Pool, Pools
 from ..rpc.stub import Stub
 from ..trace import Tracer
@@ -45,7 +46,7 @@ class Client:
         self._limits = limits or Limits()
         self._manager = Pool(world, lambda: self._open(manager, "manager"), limits=self._limits, patient=True)
         self._servers = Pools(world, lambda address: self._open(address, "server"))
-        self.manager = Stub(self._manager, "the manager")
+        self.manager: Stub = stub_of(identity.own, self._manager, "the manager")
         """The manager's remote methods: `client.manager.getServer()`."""
         self._backing_up = Backup(world, self.name, self._manager, self._servers, self._tracer, self._limits)
         self._restoring = Restore(world, self._servers, self._tracer)
@@ -62,7 +63,10 @@ class Client:
             if which not in known:
                 raise UsageError(f"there is no server {which!r}; connected are: {', '.join(known) or 'none'}")
             which = known[which]
-        return Stub(self._servers.to((which[0], which[1])), f"the server at {which[0]}:{which[1]}")
+        stub: Stub = stub_of(
+            self._identity.own, self._servers.to((which[0], which[1])), f"the server at {which[0]}:{which[1]}"
+        )
+        return stub
 
     def connect(self) -> Client:
         """See that the manager answers, and keep the connection. Errors: CommunicationError, HandshakeError."""

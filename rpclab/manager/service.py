@@ -19,6 +19,7 @@ from ..rpc import document
 from ..rpc.channel import Channel
 from ..rpc.handshake import Identity
 from ..rpc.listener import Listener, Say
+from ..rpc.own_registry import registry_of
 from ..rpc.registry import Call, Registry
 from ..trace import Tracer
 from ..world.base import World
@@ -74,7 +75,7 @@ class Manager:
         self._enrolment = Enrolment(
             world, self.directory, self._lock, self.settings, self._tracer, say, self._repair.gone
         )
-        self.registry = Registry()
+        self.registry = registry_of(identity.own)
         self._register()
         self._show = show_messages
         self._listener = Listener(

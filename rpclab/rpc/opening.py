@@ -25,6 +25,7 @@ from .connection import Connection
 from .handshake import Hello, Identity, Peer, Proven
 from .messages import Failure, Incoming, Request, Success
 from .own_framing import framed
+from .own_handshake import proofs_of
 
 __all__ = ["accept_connection", "open_connection"]
 
@@ -47,12 +48,13 @@ def open_connection(
     channel.limit = limits.handshake_bytes
     try:
         deadline = now() + limits.handshake_s
-        mine = handshake.hello(identity, world.nonce(handshake.NONCE_BYTES))
+        proofs = proofs_of(identity, world)
+        mine = proofs.hello()
         answer = _handshake_step(channel, 1, "hello", mine, Proven, deadline)
-        handshake.check_peer(mine, answer.hello, expected)
+        proofs.check_peer(mine, answer.hello, expected)
         handshake.check_certificate(stream.certified, answer.hello)
-        handshake.check_proof(answer.proof, identity.secret, "responder", mine, answer.hello)
-        proof = handshake.prove(identity.secret, "initiator", mine, answer.hello)
+        proofs.check_proof(answer.proof, "responder", mine, answer.hello, expected)
+        proof = proofs.prove("initiator", mine, answer.hello)
         _handshake_step(channel, 2, "prove", {"proof": proof}, bool, deadline)
     except HandshakeError:
         stream.close()
@@ -104,15 +106,16 @@ def accept_connection(
     deadline = channel.now() + limits.handshake_s
     channel.limit = limits.handshake_bytes
     first, theirs = _handshake_request(channel, "hello", Hello, deadline)
-    own = handshake.hello(identity, world.nonce(handshake.NONCE_BYTES))
+    proofs = proofs_of(identity, world)
+    own = proofs.hello()
     try:
-        handshake.check_peer(own, theirs, expected)
+        proofs.check_peer(own, theirs, expected)
         handshake.check_certificate(channel.stream.certified, theirs)
-        proof = handshake.prove(identity.secret, "responder", theirs, own)
+        proof = proofs.prove("responder", theirs, own)
         _handshake_reply(channel, Success(first.reply_id, msgspec.to_builtins(Proven(own, proof))), deadline)
         second, given = _handshake_request(channel, "prove", _Proof, deadline)
         first = second
-        handshake.check_proof(given.proof, identity.secret, "initiator", theirs, own)
+        proofs.check_proof(given.proof, "initiator", theirs, own, expected)
     except RpclabError as error:
         _handshake_reply(channel, messages.failure(first.reply_id, error), deadline)
         raise

@@ -19,6 +19,7 @@ from ..rpc.document import DocumentRequest
 from ..rpc.files import send_file
 from ..rpc.handshake import Identity
 from ..rpc.listener import Listener, Say
+from ..rpc.own_registry import registry_of
 from ..rpc.registry import Call, Registry, Then
 from ..trace import Tracer
 from ..world.base import World
@@ -74,7 +75,7 @@ class Server:
         )
         self._pace = Pace(world)
         self._address: Address = ("", 0)
-        self.registry = Registry()
+        self.registry = registry_of(identity.own)
         self._register()
         self._listener = Listener(
             world,
