@@ -18,7 +18,7 @@ __all__ = ["lay_out"]
 
 _ROOMY = 10  # points from event to event from which replies are labelled too: what is left out first
 _DONE = frozenset({"stored", "acknowledged", "restored", "registered", "repaired", "trusted", "removed"})
-_BAD = frozenset({"failed", "refused", "suspected", "gone", "damaged", "quarantined", "reset"})
+_BAD = frozenset({"failed", "refused", "suspected", "gone", "damaged", "quarantined", "reset", "lost", "corrupted"})
 _DECISION = frozenset({"placed", "repairing"})
 _LAST_NAMED = frozenset({"registered", "started", "stopped", "safe-mode", "trusted"})
 _RANK = {"request": 0, "notification": 1, "packets": 2}  # whose label matters more
@@ -108,7 +108,7 @@ class _Layout:
         style = message.kind if message.kind in STYLES else "message"
         shapes: list[Shape]
         if message.fate in ("lost", "under way"):
-            middle = _between(start, end, 0.6)
+            middle = _between(start, end, 0.94 if message.staged else 0.6)  # the stage stands before the receiver
             lost = message.fate == "lost"
             shapes = [Path((start, middle), "lost" if lost else style)]
             shapes += cross(*middle, "head-lost", 5) if lost else [Dot(*middle, 3.5, style)]
@@ -128,7 +128,12 @@ class _Layout:
     def _ends(self, message: Message) -> tuple[Point, Point]:
         """Where an arrow starts and ends: level where the log of one end does not tell, a little down if it did not arrive."""
         known = [self._page.y(event) for event in message.events]
-        slope = self._page.places.gap if message.fate in ("lost", "under way") else 0.0
+        slope = 0.0
+        if message.fate in ("lost", "under way"):
+            if message.staged:
+                known.append(self._page.y(message.staged[-1]))
+            else:
+                slope = self._page.places.gap
         return (self._page.x[message.sender], known[0]), (self._page.x[message.receiver], known[-1] + slope)
 
     def _band(self, transfer: Transfer) -> None:
@@ -165,7 +170,7 @@ class _Layout:
             shapes = [Path(((x, y - 5), (x + 5, y), (x, y + 5), (x - 5, y)), "decision", closed=True)]
         else:
             shapes = [Dot(x, y, 4, "done" if event.kind in _DONE else "other")]
-        name = event.file.partition("/")[2] or (event.peer if event.peer not in OWN else "")
+        name = event.method or event.file.partition("/")[2] or (event.peer if event.peer not in OWN else "")
         choices = [f"{event.kind} {name}", event.kind] if name else [event.kind]
         self._label(self._page.labels.beside(x + 5, y + 4, choices, "label"))
         self._draw(shapes, moment_hover(event, self._page.start))

@@ -30,7 +30,7 @@ class Page:
     def __init__(self, scene: SpaceTime, axis: str, title: str) -> None:
         self.scene, self.axis, self.title = scene, axis, title
         self.start = scene.history.start
-        events = [event for message in scene.messages for event in message.events]
+        events = [event for message in scene.messages for event in (*message.events, *message.staged[-1:])]
         events += [event for transfer in scene.transfers for event in corners(transfer)]
         events += [event for event in (*scene.moments, *scene.marks) if self.column(event) is not None]
         self.places = Places(events, axis)

@@ -65,6 +65,9 @@ def message_hover(message: Message, start: float) -> str:
             )
     if message.sent is not None and message.received is not None:
         said.append(f"under way for {seconds(message.received.time - message.sent.time)}")
+    for event in message.staged:
+        how = ", ".join(f"{key} {value}" for key, value in event.detail.items() if key != "sent")
+        said.append(f"{event.kind} by the stage at {event.time - start:.6f} s{f' ({how})' if how else ''}")
     if message.fate in _FATES:
         said.append(_FATES[message.fate])
     said += [text for event in message.events for text in _detail(event)][:1]
@@ -160,7 +163,9 @@ def lines(scene: SpaceTime) -> list[str]:
         text = f"{transfer.sender} -> {transfer.receiver}  {transfer.file} ({transfer.copy}), "
         said.append((transfer.first.time, f"{text}{bytes_text(transfer.sent_bytes or transfer.received_bytes)}{part}"))
     for event in scene.moments:
-        said.append((event.time, " ".join(filter(None, (f"{event.node}:", event.kind, event.file, event.peer)))))
+        said.append(
+            (event.time, " ".join(filter(None, (f"{event.node}:", event.kind, event.method or event.file, event.peer))))
+        )
     for interval in scene.faults:
         said.append((interval.start, fault_hover(interval, start)))
     said.sort(key=lambda pair: pair[0])

@@ -9,14 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from ..trace import Event
 from .history import History
 from .peers import Peers
 
-__all__ = ["Message", "Transfer", "messages", "transfers"]
+__all__ = ["STAGED", "Message", "Transfer", "messages", "transfers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,12 @@ class Message:
     fate: str
     file: str = ""
     copy: str = ""
+    staged: tuple[Event, ...] = ()
+    """What the stage did to it, in order: held, lost, delayed, duplicated, corrupted."""
 
     @property
     def events(self) -> tuple[Event, ...]:
+        """The events that sent and received it."""
         return tuple(event for event in (self.sent, self.received) if event is not None)
 
     @property
@@ -90,7 +93,7 @@ class Transfer:
 
 def messages(history: History) -> list[Message]:
     """Every message, by its first event, in the history's order."""
-    logged, peers = set(history.nodes), Peers(history)
+    logged, peers, staged = set(history.nodes), Peers(history), _staged(history)
     sends = {(event.node, event.number): event for event in history.of("send")}
     arrived: set[tuple[str, int]] = set()
     found: list[Message] = []
@@ -105,10 +108,32 @@ def messages(history: History) -> list[Message]:
         if key not in arrived:
             peer = peers.of(event)
             late = event.time <= max(last.get((peer, event.node), -1.0), last.get((peer, ""), -1.0))
+            late = late or any(each.kind == "lost" for each in staged.get(key, ()))
             fate = "unknown" if peer not in logged else "lost" if late else "under way"
             found.append(_message(event, None, fate, peers))
+    found = [_with_stage(message, staged) for message in found] if staged else found
     found.sort(key=lambda message: _order(message.first))
     return found
+
+
+STAGED = ("held", "lost", "delayed", "duplicated", "corrupted")
+"""What the stage does to a message, as the receiver's log has it."""
+
+
+def _staged(history: History) -> dict[tuple[str, int], list[Event]]:
+    """What the stage did to which message, by the event that sent it."""
+    found: dict[tuple[str, int], list[Event]] = {}
+    for event in history.of(*STAGED):
+        sent = event.detail.get("sent")
+        if isinstance(sent, list | tuple) and len(sent) == 2:
+            found.setdefault((str(sent[0]), int(sent[1])), []).append(event)
+    return found
+
+
+def _with_stage(message: Message, staged: dict[tuple[str, int], list[Event]]) -> Message:
+    sent = message.sent
+    own = staged.get((sent.node, sent.number), []) if sent is not None else []
+    return replace(message, staged=tuple(own)) if own else message
 
 
 def _endings(history: History, peers: Peers) -> dict[tuple[str, str], float]:

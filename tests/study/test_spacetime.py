@@ -141,6 +141,24 @@ def test_a_client_that_logs_by_its_process_has_one_line() -> None:
     assert traffic(history).by_kind["restore"] == {("s", "client1-7"): 5}
 
 
+def test_what_the_stage_did_to_a_message_is_known_of_it() -> None:
+    script = Script()
+
+    def staged(kind: str, sent: Event) -> Event:
+        return script.add("b", kind, peer="a", method=sent.method, detail={"sent": [sent.node, sent.number]})
+
+    dropped, waiting, late = (script.send("a", "b", method=method) for method in ("dropped", "waiting", "late"))
+    held = [staged("held", each) for each in (dropped, waiting, late)]
+    lost = staged("lost", dropped)
+    script.receive("b", late)
+    found = {each.method: (each.fate, each.staged) for each in messages(script.history)}
+    assert found == {
+        "dropped": ("lost", (held[0], lost)),
+        "waiting": ("under way", (held[1],)),
+        "late": ("received", (held[2],)),
+    }
+
+
 # ---- files
 
 
