@@ -47,6 +47,7 @@ notebooks/labs/*
 docs/stage
 docs/reliability
 docs/security
+docs/pictures
 docs/checking
 docs/protocol
 docs/scale
