@@ -31,6 +31,7 @@ __all__ = [
 Action = Literal["deliver", "hold", "drop", "delay", "duplicate", "corrupt"]
 Kind = Literal["request", "reply", "error", "notification", ""]
 
+_MANY = {"": "messages", "request": "requests", "reply": "replies", "error": "errors", "notification": "notifications"}
 _SIGN_OF_LIFE = "heartbeat"  # held only by a rule that names it: they would be all that one sees
 
 
@@ -57,6 +58,14 @@ class Rule(Struct, frozen=True, omit_defaults=True):
             raise UsageError(f"{self}: a probability is from 0 to 1, and no message is early")
         check_action(self.action)
         check_byte(self.byte, self.value)
+
+    def __str__(self) -> str:
+        share = "" if self.probability == 1 else f"{self.probability:.0%} of "
+        what = f"{self.method or 'all'} {_MANY[self.kind]}"
+        where = (f" from {self.peer}" if self.peer else "") + (f" to {self.node}" if self.node else "")
+        how = f" by {self.seconds:g} s" if self.action == "delay" else ""
+        most = "" if self.count is None else f", {self.count} at most at each node"
+        return f"{self.action} {share}{what}{where}{how}{most}"
 
     def matches(self, message: Arrived) -> bool:
         """Whether this rule is about a message."""

@@ -54,6 +54,12 @@ class Stand:
             self.cluster.sleep(0.05)
             waited += 0.05
 
+    def wait_done(self, operation: Any) -> None:
+        """Wait for the end of an operation whose cluster was stopped."""
+        if not self.simulated:
+            operation.wait()
+        assert operation.done
+
     def finish(self, operation: Any) -> Any:
         """Deliver all that is held until an operation has ended."""
         for _ in range(200):

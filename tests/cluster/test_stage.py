@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import pytest
 from blake3 import blake3
 
@@ -335,3 +339,40 @@ def test_nothing_is_invalid_where_messages_were_changed_on_purpose() -> None:
     report = cluster.check()
     assert not report.named(Verdict.INVALID) and "folders" in report.named(Verdict.UNKNOWN)
     assert "changed on purpose" in str(report)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_cluster_that_is_stopped_holds_nothing_up(world: str, own: Any) -> None:
+    stand = own(world)
+    stand.cluster.stage.hold()
+    backup = stand.begin()
+    assert stand.cluster.messages()
+    began = time.monotonic()
+    stand.cluster.stop()
+    assert time.monotonic() - began < 8 and stand.cluster.messages() == []
+    stand.wait_done(backup)
+
+
+def test_processes_end_with_their_notebook_also_while_they_hold_messages(
+    tmp_path: pathlib.Path, eventually: Callable[..., None]
+) -> None:
+    (tmp_path / "a").write_bytes(b"contents")
+    program = f"""
+from rpclab import LocalCluster
+cluster = LocalCluster(servers=2, clients=0, ports="free", data={str(tmp_path / "data")!r})
+ann = cluster.connect("ann")
+cluster.stage.hold(node="manager")
+cluster.begin(lambda: ann.backup({str(tmp_path / "a")!r}))
+print(len(cluster.messages()), *cluster.processes().values(), flush=True)
+input()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as notebook:
+        assert notebook.stdout is not None
+        held, *processes = map(int, notebook.stdout.readline().split())
+        notebook.kill()
+    assert held and len(processes) == 3
+    eventually(lambda: not any(is_running(process) for process in processes))
+
+
+def is_running(process: int) -> bool:
+    return psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE

@@ -201,6 +201,12 @@ def test_the_calls_under_way_are_known(staged: Staged, connect: Any, in_task: An
     answer.result(10)
 
 
+def test_a_rule_says_what_it_does() -> None:
+    assert str(Rule("hold")) == "hold all messages"
+    rule = Rule("delay", "manager", "ann", "placeFile", "request", probability=0.25, count=3, seconds=0.5)
+    assert str(rule) == "delay 25% of placeFile requests from ann to manager by 0.5 s, 3 at most at each node"
+
+
 @pytest.mark.parametrize(
     "rule",
     [{"action": "forget"}, {"probability": 2}, {"seconds": -1}, {"byte": -1}, {"value": 256}],

@@ -100,6 +100,16 @@ def test_it_arrives_also_if_its_sender_has_closed_by_then(pair: Pair) -> None:
     assert pair.receive(there) == b"do it anyway" and pair.receive(there) == b""
 
 
+def test_an_end_is_not_heard_of_over_a_cut_link(pair: Pair) -> None:
+    here, there = pair.connect()
+    pair.cut()
+    here.close()
+    with pytest.raises(DeadlineExceeded):
+        pair.receive(there, 0.1)
+    pair.heal()
+    assert pair.receive(there) == b""
+
+
 def test_what_the_other_side_says_waits_too_and_so_does_its_end(pair: Pair) -> None:
     here, there = pair.connect()
     pair.cut()
