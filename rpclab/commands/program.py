@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import RpclabError
+from .app import app
 from .balance import balance
 from .certificates import certificates
 from .check import check
@@ -36,6 +37,7 @@ _HELP = """A backup cluster over remote procedure calls, to see, break and build
   rpclab backup photos          back a file or a folder up
   rpclab restore --to back      write it back
   rpclab down                   end the cluster
+  rpclab app                    a page with all of it, in your browser
 
 \b
 Exit status:
@@ -60,6 +62,7 @@ def program() -> None:
 
 for command in (
     demo,
+    app,
     up,
     status,
     down,

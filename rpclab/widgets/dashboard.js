@@ -298,7 +298,16 @@ function render({ model, el }) {
     },
   };
   for (const handler of Object.values(follow)) handler();
-  return listening(model, { ...follow, "msg:custom": received });
+  const ends = listening(model, { ...follow, "msg:custom": received });
+  const here = () => { if (!document.hidden) model.send({ op: "here" }); };
+  const beat = setInterval(here, 10_000);
+  document.addEventListener("visibilitychange", here);
+  here();
+  return () => {
+    ends();
+    clearInterval(beat);
+    document.removeEventListener("visibilitychange", here);
+  };
 }
 
 export default { render };

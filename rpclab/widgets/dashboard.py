@@ -2,6 +2,7 @@
 
 1. One thread looks, ten times a second while something happens and twice a second while nothing does; another carries out
    what buttons ask for. The kernel stays free for other cells. A simulated cluster is looked at between two cells.
+   A page says now and then that it is there: when none has said so for half a minute, nobody looks until one does.
 2. Each trait is one part of the page, sent only when it changed; the page changes only what differs, at a constant height.
 3. The pictures are drawn by the page from numbers: no picture crosses the wire, and each has its numbers as a table.
 
@@ -15,6 +16,7 @@ rpclab-close; rpclab-status, rpclab-problem, rpclab-traceback.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +36,7 @@ __all__ = ["Dashboard"]
 _IDLE_S = 0.5  # between two looks while nothing happens
 _SHARE = 0.1  # of a processor that looking may take
 _PIECE_BYTES = 1 << 20  # of a download
+_ALONE_S = 30.0  # so long without a word of any page, which speaks every ten seconds
 _LOG_LINES, _LOG_S = 200, 1.0
 _DOING = {"kill": "being killed", "pause": "being paused", "resume": "being resumed", "restart": "being started"}
 
@@ -53,6 +56,7 @@ class Dashboard(Panel):
         "verify": "_verify",
         "delete": "_delete",
         "log": "_log",
+        "here": "_here",
     }
     nodes: traitlets.List[Any] = traitlets.List().tag(sync=True)
     files = traitlets.Dict().tag(sync=True)
@@ -76,6 +80,8 @@ class Dashboard(Panel):
         self._working = worker(cluster, "dashboard-works")
         self.add_class("rpclab-dashboard")
         self.refresh()
+        self._heard = self._served = time.monotonic()  # when a page spoke last, and when a message could last be served
+        self._loop = _running_loop()
         self._looking: threading.Thread | None = None
         if hasattr(cluster, "simulation"):
             self._look_between_cells()
@@ -99,23 +105,40 @@ class Dashboard(Panel):
     def _look_on(self) -> None:
         """The thread that looks, until the dashboard is closed."""
         while not self._closing:
-            began = time.thread_time()
-            happens = self._look()
-            took = time.thread_time() - began
-            pause = max(UPDATE_S if happens or self._busy else _IDLE_S, took / _SHARE)
+            pause = _IDLE_S
+            if not self._alone():
+                began = time.thread_time()
+                happens = self._look()
+                took = time.thread_time() - began
+                pause = max(UPDATE_S if happens or self._busy else _IDLE_S, took / _SHARE)
             self._again.wait(pause)
             if not self._closing:
                 self._again.clear()
 
+    def _alone(self) -> bool:
+        """Whether no page shows it any more. While a cell runs no page's word is heard: that does not count."""
+        if self._loop is None:
+            return False
+        with contextlib.suppress(RuntimeError):  # a loop that has ended
+            self._loop.call_soon_threadsafe(self._now_served)
+        return self._served - self._heard > _ALONE_S
+
+    def _now_served(self) -> None:
+        self._served = time.monotonic()
+
+    def _here(self) -> None:
+        self._heard = time.monotonic()
+        self._again.set()
+
     def _look_between_cells(self) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        loop = self._loop
+        if loop is None:
             return  # a script: it calls `refresh`
 
         def look() -> None:
             if not self._closing:
-                self._look()
+                if not self._alone():
+                    self._look()
                 loop.call_later(_IDLE_S, look)
 
         loop.call_later(_IDLE_S, look)
@@ -226,3 +249,11 @@ class Dashboard(Panel):
             "<code>cluster.files()</code> and <code>plots.plot_balance(cluster.history)</code>."
         )
         return html_table(title, self._HEADS, self._rows(), right=(3, 4)) + f"<p>{note}</p>"
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop of the kernel's thread; None in a script."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -38,8 +38,8 @@ class Deeds:
 
     def verify(self, key: str) -> str:
         """Have each server that holds a file read it again."""
-        client, name = self._client(key)
-        verdicts = client.verify(name)
+        client, name = self._anybody(key), key.partition("/")[2]
+        verdicts = client.verify(name, key.partition("/")[0])
         sound = [node for node, verdict in verdicts.items() if verdict]
         damaged = [node for node, verdict in verdicts.items() if not verdict]
         said = f"{key}: sound on {', '.join(sound) or 'no server'}"
@@ -52,19 +52,26 @@ class Deeds:
 
     def restore(self, key: str, size: int, download: Download) -> str:
         """Get a file back: into the browser if it is small enough, else into the folder."""
-        client, name = self._client(key)
+        client, (owner, _, name) = self._anybody(key), key.partition("/")
         if hasattr(self._cluster, "simulation"):
-            restored = client.restore(name)
+            restored = client.restore(name, client=owner)
             download(name.rpartition("/")[2], client.read(restored.path))
         elif size > DOWNLOAD_BYTES:
-            restored = client.restore(name, self.folder / client.name)
+            restored = client.restore(name, self.folder / owner, client=owner)
             return f"{key} ({bytes_text(size)}) came back from {restored.server}, into {restored.path}"
         else:
             with tempfile.TemporaryDirectory(prefix="rpclab-") as folder:
-                restored = client.restore(name, folder)
+                restored = client.restore(name, folder, client=owner)
                 download(name.rpartition("/")[2], Path(restored.path).read_bytes())
         passed = f" Passed over: {'; '.join(restored.problems)}." if restored.problems else ""
         return f"{key} came back from {restored.server}; your browser has it as a download.{passed}"
+
+    def _anybody(self, key: str) -> Any:
+        """Who reads a file: its own client if it runs, or any other that does, for all may read."""
+        clients = self._cluster.clients
+        names = [key.partition("/")[0], *clients]
+        running = [clients[name] for name in names if name in clients and self._cluster.state(name) == "running"]
+        return running[0] if running else self._client(key)[0]
 
     def _client(self, key: str) -> tuple[Any, str]:
         """Whose file it is: a client of the cluster, or one of that name in this process."""
