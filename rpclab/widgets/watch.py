@@ -51,7 +51,7 @@ class Watch:
             self._time, self._heard = max(self._time, events[-1].time), began
         moved = any(event.kind in ("send-data", "receive-data") for event in events)
         due = self.live.news != self._asked_news and began - self._asked_at > self._cost_s / _SHARE
-        if ask or due or began - self._asked_at > _ASK_S:
+        if ask or due or began - self._asked_at > max(_ASK_S, self._cost_s / _SHARE):
             self._ask()
         return moved or news != self.live.news
 
