@@ -14,7 +14,7 @@ __all__ = ["Dissection", "PacketSeen", "dissect"]
 
 _KINDS = {packets.MESSAGE: "message", packets.DATA: "data", packets.END: "end", packets.ABORT: "abort"}
 _HEADS = ("header", "kind", "length", "payload")
-_SHOWN = 100  # letters of a payload; in a terminal fewer
+_SHOWN = 90  # letters of a payload; in a terminal fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,11 @@ class Dissection(list[PacketSeen]):
         return f"{len(self)} packet{'' if len(self) == 1 else 's'}"
 
     def _repr_html_(self) -> str:
-        return html_table(self._title(), _HEADS, self._rows(_SHOWN), right=(2,))
+        rows = [[header.replace(" ", "\u00a0"), *row] for header, *row in self._rows(_SHOWN)]  # a header stays one line
+        return html_table(self._title(), _HEADS, rows, right=(2,))
 
     def __repr__(self) -> str:
-        return text_table(self._title(), _HEADS, self._rows(_SHOWN - 60))
+        return text_table(self._title(), _HEADS, self._rows(_SHOWN - 50))
 
 
 def _cut(text: str, shown: int) -> str:
