@@ -75,9 +75,10 @@ class Outcome:
         return all(row.holds for row in self.rows)
 
     def __str__(self) -> str:
-        lines = [self.title, f"  {'':56}{'simulated':>12}{'published':>12}{'formula':>12}"]
+        width = max(56, *(len(row.what) for row in self.rows)) if self.rows else 56
+        lines = [self.title, f"  {'':{width}}{'simulated':>12}{'published':>12}{'formula':>12}"]
         for row in self.rows:
             numbers = (row.simulated, row.published, row.theory)
             cells = "".join(f"{'' if number is None else f'{number:.4g}':>12}" for number in numbers)
-            lines.append(f"  {row.what:56}{cells}{'' if row.holds else '   does not hold'}")
+            lines.append(f"  {row.what:{width}}{cells}{'' if row.holds else '   does not hold'}")
         return "\n".join(lines)
