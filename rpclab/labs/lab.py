@@ -96,8 +96,9 @@ COMMON = {
 """Faults that any lab's submission can have."""
 
 
-class Broken(Exception):
-    """A check has found a fault. `seen` says in the student's words what happened; `event` is the one that broke it."""
+class Broken(BaseException):
+    """A check has found a fault. `seen` says in the student's words what happened; `event` is the one that broke it. No
+    `except Exception` of a student's hides it."""
 
     def __init__(self, fault: str, seen: str, *, event: Event | None = None, history: History | None = None) -> None:
         super().__init__(f"{fault}: {seen}")

@@ -24,8 +24,8 @@ from ..rpc.registry import Call, Registry, Then
 from ..trace import Tracer
 from ..world.base import World
 from .manager_link import Link, ManagerLink
+from .own_replication import replication_of
 from .pace import Pace
-from .replication import Replication
 from .scrub import Scrub
 from .store import Incoming, Store
 from .uploads import Upload, Uploads
@@ -60,7 +60,7 @@ class Server:
         self._limits = limits or Limits()
         self.store = Store(world, folder, quota_bytes=quota_bytes, say=say)
         self.link = link or ManagerLink(world, identity, manager, self._tracer, self._limits, say)
-        self._replication = Replication(world, identity, self.store, self.link, self._tracer, self._limits)
+        self._replication = replication_of(world, identity, self.store, self.link, self._tracer, self._limits)
         self._uploads = Uploads(
             world, identity.node, self.store, self.link, self._replication, self._tracer, self._limits, say
         )
