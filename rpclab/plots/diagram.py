@@ -94,7 +94,8 @@ class Diagram:
         return svg(self.picture, background=background)
 
     def save(self, path: str | FilePath, *, dpi: int = 192, background: str = "none") -> FilePath:
-        """Write the picture to a .svg, .png or .pdf file; `background` "white" instead of transparent for a printed page."""
+        """Write the picture to a .svg, .png or .pdf file, in a folder that is made if need be; `background` "white" instead of
+        transparent for a printed page. Errors: UsageError for another kind of file."""
         path = FilePath(path)
         kind = path.suffix.lower()
         if kind not in (".svg", ".png", ".pdf"):

@@ -30,7 +30,8 @@ def html_page(picture: Picture) -> str:
         f".rpclab-diagram .rd-head{{position:sticky;top:0;background:{_PAPER};width:max-content;z-index:1}}"
         ".rpclab-diagram svg{display:block}"
         "@media print{.rpclab-diagram .rd-page{max-height:none;overflow:visible}}</style>"
-        f'<div class="rd-page" tabindex="0"><div class="rd-head" aria-hidden="true">{head}</div>{body}</div>'
+        f'<div class="rd-page" tabindex="0" role="group" aria-label="{escape(picture.label)}, scrollable">'
+        f'<div class="rd-head" aria-hidden="true">{head}</div>{body}</div>'
         f'<details><summary>The same in words</summary><pre style="max-height:24em;overflow:auto">{words}</pre></details>'
         "</div>"
     )

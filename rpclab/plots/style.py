@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import matplotlib as mpl
 from matplotlib import font_manager
@@ -162,11 +162,19 @@ def nothing_yet(ax: Axes, title: str) -> Axes:
     return ax
 
 
+class Savable(Protocol):
+    """A picture that saves itself: a space-time diagram."""
+
+    def save(self, path: str | Path, *, dpi: int, background: str) -> Path: ...
+
+
 def save(
-    picture: Axes | Figure | Sequence[Axes], path: str | Path, *, dpi: int = 200, background: str = "none"
+    picture: Axes | Figure | Sequence[Axes] | Savable, path: str | Path, *, dpi: int = 200, background: str = "none"
 ) -> Path:
     """Write a picture to a .png, .svg or .pdf file, in a folder that is made if need be; `background` "white" instead of
     transparent for a printed page."""
+    if not isinstance(picture, Axes | Figure | Sequence):
+        return picture.save(path, dpi=dpi, background=background)
     first = picture if isinstance(picture, Axes | Figure) else picture[0]
     figure: Figure | SubFigure = first.figure if isinstance(first, Axes) else first
     while isinstance(figure, SubFigure):

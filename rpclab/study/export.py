@@ -92,10 +92,12 @@ FORMATS: Mapping[str, Callable[..., str]] = {"shiviz": to_shiviz, "chrome": to_c
 def export(
     history: History, path: str | os.PathLike[str], format: str, *, heartbeats: bool | None = None
 ) -> pathlib.Path:
-    """Write the history to a file as "shiviz", "chrome" or "csv"; by default only CSV has the heartbeats. Errors: UsageError."""
+    """Write the history to a file as "shiviz", "chrome" or "csv", in a folder that is made if need be; by default only CSV has
+    the heartbeats. Errors: UsageError."""
     if format not in FORMATS:
         raise UsageError(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
     options = {} if heartbeats is None else {"heartbeats": heartbeats}
     path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(FORMATS[format](history, **options), encoding="utf-8", newline="")
     return path

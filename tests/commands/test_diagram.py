@@ -73,12 +73,10 @@ def test_wrong_usage_is_one_plain_line(ended: Shell, arguments: tuple[str, ...],
 
 
 def test_a_file_that_cannot_be_written_is_told(ended: Shell, tmp_path: pathlib.Path) -> None:
-    for command in (
-        ("diagram", "--to", tmp_path / "no" / "x.svg"),
-        ("export", "--format", "csv", "--to", tmp_path / "no" / "x"),
-    ):
-        ran = ended(*command)
-        assert ran.status == 1 and "No such file" in ran.err and ran.err.count("\n") == 1
+    (tmp_path / "file").write_text("no folder")
+    for command in (("diagram",), ("export", "--format", "csv")):
+        ran = ended(*command, "--to", tmp_path / "file" / "x.svg")
+        assert ran.status == 1 and str(tmp_path / "file") in ran.err and ran.err.count("\n") == 1
 
 
 def test_a_folder_without_events_is_told(ended: Shell, tmp_path: pathlib.Path) -> None:

@@ -204,6 +204,16 @@ def test_two_tries_to_send_a_file_are_two_bands() -> None:
     ]
 
 
+def test_what_came_of_the_second_try_is_not_of_the_first() -> None:
+    script = Script()
+    for received in (False, True):
+        script.receive("b", script.send("a", "b", method="sendFilename"))
+        script.add("a", "send-data", peer="b", bytes=100, file="a/f", copy="original")
+        if received:
+            script.add("b", "receive-data", peer="a", bytes=100, file="a/f", copy="original")
+    assert [(each.received_bytes, each.failed) for each in transfers(script.history)] == [(0, True), (100, False)]
+
+
 def test_files_that_pass_each_other_are_not_lost() -> None:
     """Another file's messages between the packets of one say nothing of it."""
     script = Script()
