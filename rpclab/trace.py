@@ -93,17 +93,20 @@ class Stage(Protocol):
 class Tracer:
     """Writes one node's events. Without a log it writes nothing and `enabled` is False: ask that before you build an event.
 
-    It is what every connection of a node has of it, so the node's `stage`, if there is one, is found here too.
+    It is what every connection of a node has of it, so the node's `stage`, if there is one, is found here too. `now`: a clock for
+    the events' time, if that is not to be the node's own.
     """
 
     stage: Stage | None = None
     texts = False
     """Whether the events of messages that are received carry their beginning."""
 
-    def __init__(self, world: World, node: str, log: Log | None = None) -> None:
+    def __init__(
+        self, world: World, node: str, log: Log | None = None, *, now: Callable[[], float] | None = None
+    ) -> None:
         self.node = node
         self.enabled = log is not None
-        self._now = world.clock.now
+        self._now = now or world.clock.now
         self._log = log
         self._lock = world.tasks.lock()  # guards number, lamport and the order of lines in the log
         self._encode = msgspec.json.Encoder().encode

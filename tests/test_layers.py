@@ -30,6 +30,7 @@ FLOORS = {
     "manager": 5, "server": 5, "client": 5,
     "study": 5.5,
     "cluster": 6,
+    "trials": 6.5,
     "lessons": 6.5,
     "plots": 7,
     "labs": 7.5,

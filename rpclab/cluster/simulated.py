@@ -40,8 +40,9 @@ _POLL_S = 0.02
 class SimCluster(SimStepping):
     """A manager, servers and clients in one simulation, ready when the constructor returns.
 
-    `seed` decides everything that happens by chance. `conditions`: what the network is like; `disk_bytes`: what each disk
-    holds. The other arguments are those of `LocalCluster`. Errors: UsageError, StartFailed.
+    `seed` decides everything that happens by chance. `conditions`: what the network is like; `drift`: by which share the nodes'
+    clocks may go wrong (0.01: a hundredth); `disk_bytes`: what each disk holds. The other arguments are those of
+    `LocalCluster`. Errors: UsageError, StartFailed.
     """
 
     clients: SimClients
@@ -67,6 +68,7 @@ class SimCluster(SimStepping):
         scrub_round_s: float = 60.0,
         disk_bytes: int = 1 << 30,
         conditions: Conditions | None = None,
+        drift: float = 0.0,
         trace: bool | str = True,
         start_s: float = 20.0,
         **own: Any,
@@ -92,9 +94,15 @@ class SimCluster(SimStepping):
             scrub_round_s=scrub_round_s,
             own=own_from(own),
         )
+        if not 0 <= drift <= 0.5:
+            raise UsageError(f"drift={drift}: clocks go wrong by a share from 0 to 0.5")
         self.seed = seed
-        self.settings = {"seed": seed, **{key: each for key, each in settings.told().items() if key != "document_wire"}}
-        self.simulation = Simulation(seed, conditions)
+        self.settings = {
+            "seed": seed,
+            **({"drift": drift} if drift else {}),
+            **{key: each for key, each in settings.told().items() if key != "document_wire"},
+        }
+        self.simulation = Simulation(seed, conditions, drift)
         self._settings, self._disk_bytes, self._trace = settings, disk_bytes, trace
         self._nodes: dict[str, SimNode] = {}
         self._ended = False
@@ -102,7 +110,7 @@ class SimCluster(SimStepping):
         self._began()
         self._faults = self.simulation.chance("faults")
         self._log = MemoryLog(self.order) if trace else None
-        outside = self.simulation.world("cluster", self.simulation.disk("cluster"))
+        outside = self.simulation.world("cluster", self.simulation.disk("cluster"), exact=True)
         self._events = Tracer(outside, "cluster", self._log)
         self.stage, self.operations = SimDirection(self, outside), {}
         manager = self._add("manager", MANAGER, make_manager(settings), lambda part: {"settings": part.get_settings()})

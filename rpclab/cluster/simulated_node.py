@@ -125,7 +125,10 @@ class SimNode:
 
     def _begin(self, world: SimulatedWorld) -> None:
         log = None if self.log is None else _LifeLog(self.log, world.life)
-        self._tracer = tracer = Tracer(world, self.name, log)
+        scheduler = (
+            self._simulation.scheduler
+        )  # events have the world's time, which no node knows: who reads them sees it all
+        self._tracer = tracer = Tracer(world, self.name, log, now=lambda: scheduler.now)
         if self._stage is not None:
             tracer.stage = self._stage(world, tracer)
         self._part = part = self._make(world, tracer, self._say)

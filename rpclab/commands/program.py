@@ -25,6 +25,7 @@ from .grade import grade_command
 from .interruption import interruption
 from .outcomes import Interrupted
 from .output import Exit, Output, error_document, exit_for, text_of
+from .replay import replay
 from .stored import ls, rm, verify
 
 __all__ = ["program", "run"]
@@ -78,6 +79,7 @@ for command in (
     grade_command,
     certificates,
     experiments,
+    replay,
 ):
     program.add_command(command)
 

@@ -109,7 +109,8 @@ class History:
         return max((event.time for event in self.events), default=0.0) - self.start
 
     def by_time(self) -> list[Event]:
-        """The events by their clocks: right for one machine or a simulated world, where all nodes read one clock."""
+        """The events by their times: right for one machine, where all nodes read one clock, and for a simulated world. There each
+        event has the world's own time, which no node can know, also where the nodes' clocks drift (`SimCluster(drift=...)`)."""
         return sorted(self.events, key=_time_order)
 
     def of(self, *kinds: str) -> list[Event]:

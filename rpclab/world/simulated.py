@@ -23,14 +23,16 @@ __all__ = ["Conditions", "SimulatedWorld", "Simulation"]
 _SYNC_S = 0.001  # at most
 _SLOW = 0.1  # of what is done to a disk takes time, the rest is done by its cache
 _STEP_S = 0.0005  # at most
+_BOOTED_S = 10_000.0  # before the beginning at most, where clocks are not the same
 _BEGAN = 1_700_000_000.0  # the wall clock's time at the beginning
 
 
 class Simulation:
-    """Time, the network, and whose turn it is. `run` a function in it: it returns what the function does."""
+    """Time, the network, and whose turn it is. `run` a function in it: it returns what the function does. With `drift` no
+    node's clock is right: each goes faster or slower by up to that share, for good, and began at a time of its own."""
 
-    def __init__(self, seed: int, conditions: Conditions | None = None) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, conditions: Conditions | None = None, drift: float = 0.0) -> None:
+        self.seed, self.drift = seed, drift
         self.scheduler = Scheduler(self.chance("scheduling"))
         self.wires = Wires(self.scheduler, self.chance("network"), conditions or Conditions())
         self.outside = Life("outside")
@@ -86,12 +88,18 @@ class Simulation:
 
         return SimulatedDisk(sync, step=step, chance=chance, capacity_bytes=capacity_bytes)
 
-    def world(self, node: str, disk: SimulatedDisk) -> SimulatedWorld:
-        """The world of a node's next life."""
+    def world(self, node: str, disk: SimulatedDisk, *, exact: bool = False) -> SimulatedWorld:
+        """The world of a node's next life. `exact`: its clock is right whatever the drift."""
         number = self._lives[node] = self._lives.get(node, 0) + 1
-        life = Life(node)
+        life = Life(node) if exact else Life(node, *self._clock(node))
         self._living = [each for each in self._living if not each.ended] + [life]
         return SimulatedWorld(self, life, disk, number)
+
+    def _clock(self, node: str) -> tuple[float, float]:
+        if not self.drift:
+            return 1.0, 0.0
+        chance = self.chance(f"clock of {node}")
+        return 1.0 + self.drift * chance.uniform(-1, 1), _BOOTED_S * chance.random()
 
     def close(self) -> None:
         """End whatever still runs: nothing happens any more."""
@@ -122,15 +130,19 @@ class Simulation:
 
 
 class SimulatedClock:
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self.sleep = scheduler.sleep
+    """A node's clock, as its life has it."""
+
+    def __init__(self, scheduler: Scheduler, life: Life) -> None:
+        self._scheduler, self._life = scheduler, life
 
     def now(self) -> float:
-        return self._scheduler.now
+        return self._life.clock(self._scheduler.now)
+
+    def sleep(self, seconds: float) -> None:
+        self._scheduler.sleep(seconds / self._life.rate)
 
     def wall(self) -> float:
-        return _BEGAN + self._scheduler.now
+        return _BEGAN + self.now()
 
 
 class SimulatedWorld:
@@ -138,7 +150,7 @@ class SimulatedWorld:
 
     def __init__(self, simulation: Simulation, life: Life, disk: SimulatedDisk, number: int) -> None:
         self.life = life
-        self.clock = SimulatedClock(simulation.scheduler)
+        self.clock = SimulatedClock(simulation.scheduler, life)
         self.network = SimulatedNetwork(simulation.wires, life)
         self.disk = disk
         self.tasks = SimulatedTasks(simulation.scheduler, life)

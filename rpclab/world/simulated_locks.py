@@ -59,7 +59,8 @@ class SimulatedCondition(SimulatedLock):
         if self._life.ended:
             raise GreenletExit
         self.release()
-        woken = self._scheduler.wait(self._waiting, None if timeout is None else self._scheduler.now + timeout)
+        until = None if timeout is None else self._scheduler.now + timeout / self._life.rate
+        woken = self._scheduler.wait(self._waiting, until)
         self.acquire()
         return woken
 

@@ -142,7 +142,7 @@ class SimulatedNetwork:
 
     def connect(self, address: Address, deadline: float | None, *, nagle: bool = False) -> SimulatedStream:
         wires, scheduler = self._wires, self._wires.scheduler
-        until, again = scheduler.now + _CONNECT_S if deadline is None else deadline, _AGAIN_S
+        until, again = scheduler.now + _CONNECT_S if deadline is None else self._life.moment(deadline), _AGAIN_S
         there_and_back = sum(
             wires.slowed.get(link, (0.0,))[0] for link in ((self._node, address[0]), (address[0], self._node))
         )

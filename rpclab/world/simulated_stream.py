@@ -148,7 +148,7 @@ class SimulatedStream:
         return count
 
     def _wait(self, what: str, deadline: float | None) -> None:
-        if not self._scheduler.wait(self._parked, deadline):
+        if not self._scheduler.wait(self._parked, None if deadline is None else self._life.moment(deadline)):
             raise DeadlineExceeded(f"could not {what} {address_text(self.peer)} before the deadline")
 
     # ---- the end

@@ -9,6 +9,7 @@ it is ended its tasks end together, at the very instruction at which they stand,
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -195,14 +196,28 @@ def present() -> Scheduler | None:
 
 
 class Life:
-    """One run of a node, from its start to its end."""
+    """One run of a node, from its start to its end. Its clock may be a wrong one: `rate` of its seconds go by in one of the
+    world's, and it began at `offset`."""
 
-    def __init__(self, node: str) -> None:
-        self.node = node
+    def __init__(self, node: str, rate: float = 1.0, offset: float = 0.0) -> None:
+        self.node, self.rate, self.offset = node, rate, offset
         self.ended = False
         self.held: Parked | None = None
         """Those whose turn it would be while the node is paused; None while it is not."""
         self.tasks: dict[SimulatedTask, None] = {}  # in order: it decides what an end does first
+
+    def clock(self, now: float) -> float:
+        """What its clock shows at a moment of the world's time."""
+        return self.offset + self.rate * now
+
+    def moment(self, shown: float) -> float:
+        """The first moment of the world's time at which its clock shows this."""
+        moment = (shown - self.offset) / self.rate
+        while (
+            self.offset + self.rate * moment < shown
+        ):  # rounded down: who waits for it would wake too early, again and again
+            moment = math.nextafter(moment, math.inf)
+        return moment
 
 
 class SimulatedTask:
@@ -245,5 +260,5 @@ class SimulatedTask:
     def join(self, timeout: float | None = None) -> bool:
         scheduler = self._scheduler
         if not self.done and timeout != 0 and scheduler.current is not self:
-            scheduler.wait(self._joining, None if timeout is None else scheduler.now + timeout)
+            scheduler.wait(self._joining, None if timeout is None else scheduler.now + timeout / self.life.rate)
         return self.done

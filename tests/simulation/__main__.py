@@ -8,8 +8,9 @@ import os
 import sys
 import time
 
+from rpclab.trials.trial import SimulatedTrial, replay
+
 from .mutants import MUTANTS, caught_after
-from .trial import SimulatedTrial, replay
 
 
 def outcome(seed: int) -> tuple[int, str, str]:

@@ -16,8 +16,7 @@ from rpclab.server.journal import Journal
 from rpclab.server.manager_link import ManagerLink
 from rpclab.server.replication import Replication
 from rpclab.server.store import Store
-
-from .trial import SimulatedTrial
+from rpclab.trials.trial import SimulatedTrial
 
 __all__ = ["MUTANTS", "caught_after", "planted"]
 

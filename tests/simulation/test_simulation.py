@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from .trial import SimulatedTrial, replay
+from rpclab.trials.trial import SimulatedTrial, replay
 
 ROOT = pathlib.Path(__file__).parents[2]
 SEEDS = int(os.environ.get("RPCLAB_SIMULATION_SEEDS", "30"))
@@ -51,7 +51,7 @@ def test_how_much_that_was(totals: dict[str, float], capsys: pytest.CaptureFixtu
 
 def test_a_seed_is_replayed_to_the_byte_whatever_the_hashes() -> None:
     program = (
-        "from tests.simulation.trial import SimulatedTrial; from blake3 import blake3\n"
+        "from rpclab.trials.trial import SimulatedTrial; from blake3 import blake3\n"
         "for seed in (110, 185):\n"
         "    trial = SimulatedTrial(seed); trial.run(); cluster = trial.cluster\n"
         "    print(blake3(b''.join(map(cluster.event_log, ['cluster', *cluster.nodes]))).hexdigest())"

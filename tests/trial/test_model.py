@@ -9,11 +9,13 @@ from itertools import islice
 import pytest
 
 from rpclab.cluster.local import LocalCluster
+from rpclab.trials.kept import unkept
+from rpclab.trials.model import GONE, Attempt, Ledger
+from rpclab.trials.workload import contents_of, operations
 
-from .model import GONE, Attempt, Ledger
+from .disks import digest_of
 from .nemesis import faults
-from .verdict import Surroundings, leftovers, settle, unkept
-from .workload import contents_of, operations
+from .verdict import Surroundings, leftovers, settle
 
 
 def ledger(*attempts: tuple[str, str, str] | tuple[str, str, str, int]) -> Ledger:
@@ -66,7 +68,9 @@ def test_the_verdict_sees_a_lost_a_risen_a_changed_file_and_what_is_left_over(
 
     def verdict() -> list[str]:
         with cluster._looking() as reader:
-            return unkept({"ann": believed}, reader, tmp_path / "back", 5, str)
+            return unkept(
+                {"ann": believed}, reader, tmp_path / "back", 5, str, lambda path: digest_of(pathlib.Path(path))
+            )
 
     with cluster.connect("ann") as client:
         for number, name in enumerate(("kept", "changed", "risen", "lost"), 1):

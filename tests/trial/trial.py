@@ -16,13 +16,15 @@ from rpclab.cluster.local import LocalCluster
 from rpclab.study.history import History
 from rpclab.study.report import Finding, Verdict
 from rpclab.trace import Event
+from rpclab.trials.kept import could_not_know, unkept
+from rpclab.trials.model import GONE, Ledger
 
-from .model import GONE, Ledger
+from .disks import digest_of
 from .nemesis import Nemesis
-from .verdict import Surroundings, leftovers, settle, unkept
-from .workload import THINK_S, Worker
+from .verdict import Surroundings, leftovers, settle
+from .worker import THINK_S, Worker
 
-__all__ = ["Trial", "could_not_know"]
+__all__ = ["Trial"]
 
 SESSIONS = ("ann", "ben", "cleo", "dora", "emil", "fay")
 KEEP = 5
@@ -116,7 +118,7 @@ class Trial:
             problems += [f"not settled: {wrong}" for wrong in settle(cluster, reader, SETTLE_S)]
             settled_s = time.monotonic() - began
             self.note(f"settled in {settled_s:.1f} s")
-            lost = unkept(self.ledgers, reader, self.folder / "back", KEEP, self.named)
+            lost = unkept(self.ledgers, reader, self.folder / "back", KEEP, self.named, digest)
         self.summary = self._summed_up(len(lost), settled_s)
         return lost + problems
 
@@ -187,21 +189,8 @@ def _line(event: Event) -> str:
     return f"{event.time:.3f} {event.node} {event.kind} {event.peer} {event.copy} {event.bytes} {event.detail}"
 
 
-def could_not_know(history: History, finding: Finding) -> bool:
-    """Whether an older version was read since the manager, which keeps nothing, had begun a new life in which no server had
-    yet told of the newer one: the one excuse that there is."""
-    if len(finding.events) != 2 or finding.events[0].kind != "acknowledged":
-        return False
-    newer, read = finding.events
-    version, key = newer.detail["version"], newer.file
-    births = [event.time for event in history.of("started") if event.node == "manager" and event.time < read.time]
-    holders = {
-        event.node
-        for event in history.of("stored")
-        if event.file == key and event.detail["version"] == version and event.time < read.time
-    }
-    told = [event.time for event in history.of("registered") if event.peer in holders and event.time < read.time]
-    return newer.time < births[-1] and not any(births[-1] < time for time in told)
+def digest(path: str) -> str:
+    return digest_of(pathlib.Path(path))
 
 
 def _at(finding: Finding) -> str:

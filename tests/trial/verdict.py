@@ -5,19 +5,17 @@ from __future__ import annotations
 import pathlib
 import threading
 import time
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import psutil
 
 from rpclab.cluster.local import LocalCluster
-from rpclab.errors import NoSuchFile, RpclabError
+from rpclab.errors import RpclabError
 from rpclab.records import Location, file_key
 
 from .disks import digest_of, held_bytes, stored_files
-from .model import GONE, Ledger
 
-__all__ = ["Surroundings", "leftovers", "settle", "unkept"]
+__all__ = ["Surroundings", "leftovers", "settle"]
 
 _POLL_S = 0.25
 
@@ -78,47 +76,6 @@ def _copies_wrong(cluster: LocalCluster, reader: Any, location: Location) -> lis
         reader.verify(file.name, file.client, file.version)  # what is damaged is put aside, and made anew
         wrong.append(f"{what} is said to be on {nodes}, and is good on the disks of {good} only")
     return wrong
-
-
-# ---- what was promised to clients
-
-
-def unkept(
-    ledgers: Mapping[str, Ledger],
-    reader: Any,
-    folder: Any,
-    keep: int,
-    named: Callable[[str], str],
-    digest: Callable[[Any], str] = lambda path: digest_of(pathlib.Path(path)),
-) -> list[str]:
-    """Every promise that is not kept: a file that does not restore to what it may be, one that rose, a version that is gone.
-    `digest` is that of what was restored to a path."""
-    wrong = []
-    for client, ledger in ledgers.items():
-        for name in ledger.names:
-            possible = ledger.possible(name)
-            found = _restored(reader, client, name, folder, digest)
-            if found not in possible:
-                allowed = " or ".join(sorted(map(named, possible)))
-                wrong.append(f"{client}/{name} must be {allowed}; it is {named(found)}")
-            if hasattr(reader, "versions"):
-                for version, contents in ledger.certain(name, keep).items():
-                    found = _restored(reader, client, name, folder, digest, version=version)
-                    if found != contents:
-                        wrong.append(
-                            f"{client}/{name} version {version} must be {named(contents)}; it is {named(found)}"
-                        )
-    return wrong
-
-
-def _restored(reader: Any, client: str, name: str, folder: Any, digest: Callable[[Any], str], **which: Any) -> str:
-    try:
-        restored = reader.restore(name, folder, client=client, **which)
-    except NoSuchFile:
-        return GONE
-    except RpclabError as error:
-        return f"{type(error).__name__}: {error}"
-    return digest(restored.path)
 
 
 # ---- what is left over

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from rpclab import SimCluster
-from rpclab.errors import RpclabError
-from rpclab.world.simulated_tasks import SimulatedTask
-
+from ..cluster.simulated import SimCluster
+from ..errors import RpclabError
+from ..world.simulated_tasks import SimulatedTask
 from .disks import copies
 
-__all__ = ["Fault", "Nemesis", "faults"]
+__all__ = ["KINDS", "Fault", "Nemesis", "faults", "names"]
 
 TRIES = 20
 
@@ -39,25 +38,33 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing to break: after how long, what, whom (a number that is taken modulo those there are), for how long."""
+    """One thing to break: after how long, what, whom, for how long. What else is to choose, `number` and the seed decide."""
 
     number: int
     wait_s: float
     kind: str
-    target: int
+    node: str
     hold_s: float
 
     def __str__(self) -> str:
         return f"fault {self.number}: {self.kind}, held {self.hold_s:.2f} s"
 
 
-def faults(seed: int) -> Iterator[Fault]:
-    """The plan, without end."""
+def faults(seed: int, servers: int, clients: int) -> Iterator[Fault]:
+    """A seed's plan, without end."""
     chance = random.Random(f"{seed}/nemesis")
+    server_names, client_names = names("server", servers), names("client", clients)
+    # one client is as good as another: most of what is broken are servers, and the manager
+    nodes = ["manager", "manager", *server_names, *server_names, *client_names]
     for number in itertools.count(1):
         hold_s = chance.uniform(4, 8) if chance.random() < 0.15 else chance.uniform(0.05, 2.5)
         kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
-        yield Fault(number, chance.uniform(0.1, 1.5), kind, chance.randrange(1 << 30), hold_s)
+        yield Fault(number, chance.uniform(0.1, 1.5), kind, chance.choice(nodes), hold_s)
+
+
+def names(role: str, count: int) -> list[str]:
+    """The names of a cluster's nodes."""
+    return [f"{role}{number}" for number in range(1, count + 1)]
 
 
 class Nemesis:
@@ -65,21 +72,22 @@ class Nemesis:
 
     def __init__(self, cluster: SimCluster, seed: int, note: Callable[[str], None]) -> None:
         self.cluster, self._seed, self._note = cluster, seed, note
-        self._chance = random.Random(f"{seed}/nemesis/details")
+        self._chance = random.Random()
         self.counts: dict[str, int] = {}
+        self.done: set[int] = set()
+        """The numbers of the faults that were."""
         self._broken: set[str] = set()
         self._flipped: dict[str, tuple[str, str]] = {}  # file: the digests before and after its last damage
         self._held: list[SimulatedTask] = []
-        # one client is as good as another: most of what is broken are servers, and the manager
-        self._nodes = ["manager", "manager", *cluster.servers, *cluster.servers, *cluster.clients]
 
-    def run(self, seconds: float) -> None:
+    def run(self, plan: Iterable[Fault], seconds: float) -> None:
         until = self.cluster.now + seconds
-        for fault in faults(self._seed):
+        for fault in plan:
             self.cluster.sleep(fault.wait_s)
             if self.cluster.now > until:
                 break
-            self._break(fault, self._nodes[fault.target % len(self._nodes)])
+            self._chance = random.Random(f"{self._seed}/nemesis/{fault.number}")  # its own: others may be left out
+            self._break(fault, fault.node)
         for task in self._held:
             self.cluster.simulation.wait_for(task)
             if task.error is not None:
@@ -89,6 +97,7 @@ class Nemesis:
         undo = getattr(self, "_" + fault.kind.replace(" ", "_"))(node)
         if undo is None:
             return
+        self.done.add(fault.number)
         self.counts[fault.kind] = self.counts.get(fault.kind, 0) + 1
         self._note(f"{fault} {node}")
 
@@ -104,6 +113,13 @@ class Nemesis:
         if free:
             self._broken.add(node)
         return free
+
+    def _mends(self, undo: Callable[[], object], taken: str) -> Callable[[], object]:
+        def mend() -> None:
+            undo()
+            self._broken.discard(taken)
+
+        return mend
 
     def _kill(self, node: str) -> Callable[[], object] | None:
         if not self._take(node):
@@ -124,10 +140,11 @@ class Nemesis:
             self._take(each)
             self.cluster.cut_power(each)
 
+        nodes = list(self.cluster.nodes)
+        self._chance.shuffle(nodes)
+
         def start() -> None:
-            nodes = list(self.cluster.nodes)
-            self._chance.shuffle(nodes)
-            self.cluster.run(*(lambda each=each: self._start(each) for each in nodes))  # type: ignore[misc]
+            self.cluster.run(*(lambda each=each: self._start(each) for each in nodes))
 
         return start
 
@@ -150,7 +167,7 @@ class Nemesis:
         if not self._take(node):
             return None
         self.cluster.pause(node)
-        return lambda: (self.cluster.resume(node), self._broken.discard(node))
+        return self._mends(lambda: self.cluster.resume(node), node)
 
     def _partition(self, node: str) -> Callable[[], object] | None:
         return self._cut(node, one_way=False)
@@ -164,9 +181,10 @@ class Nemesis:
         if self._chance.random() < 0.5:
             self.cluster.partition(node, one_way=one_way)
         else:
-            several = self._chance.sample(self.cluster.nodes, self._chance.randint(2, len(self.cluster.nodes) // 2))
+            nodes = self.cluster.nodes
+            several = self._chance.sample(nodes, min(len(nodes), self._chance.randint(2, max(2, len(nodes) // 2))))
             self.cluster.partition(several, one_way=one_way)
-        return lambda: (self.cluster.heal(), self._broken.discard("links"))
+        return self._mends(self.cluster.heal, "links")
 
     def _reset(self, node: str) -> Callable[[], object] | None:
         self.cluster.reset(node, self._chance.random())
@@ -176,13 +194,13 @@ class Nemesis:
         if not self._take(f"room on {node}"):
             return None
         self.cluster.fill(node, self._chance.choice([0, 100, 10_000, 300_000]))
-        return lambda: (self.cluster.empty(node), self._broken.discard(f"room on {node}"))
+        return self._mends(lambda: self.cluster.empty(node), f"room on {node}")
 
     def _syncs(self, node: str) -> Callable[[], object] | None:
         if not self._take(f"syncs of {node}"):
             return None
         self.cluster.fail_syncs(node, self._chance.choice([0.05, 0.3, 1.0]))
-        return lambda: (self.cluster.fail_syncs(node, 0), self._broken.discard(f"syncs of {node}"))
+        return self._mends(lambda: self.cluster.fail_syncs(node, 0), f"syncs of {node}")
 
     def _flip(self, node: str) -> Callable[[], object] | None:
         """Flip a bit of one copy of a file, by the rule above."""
@@ -220,8 +238,10 @@ class Nemesis:
         """Everything runs, nothing is full, nothing is cut."""
         self.cluster.heal()
         for node in self.cluster.nodes:
-            self.cluster.empty(node)
-            self.cluster.fail_syncs(node, 0)
+            if f"room on {node}" in self._broken:
+                self.cluster.empty(node)
+            if f"syncs of {node}" in self._broken:
+                self.cluster.fail_syncs(node, 0)
             if self.cluster.state(node) == "paused":
                 self.cluster.resume(node)
         for node in self.cluster.nodes:

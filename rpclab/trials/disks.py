@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from rpclab import SimCluster
+from ..cluster.simulated import SimCluster
 
 __all__ = ["Copy", "arriving", "copies", "held_bytes"]
 

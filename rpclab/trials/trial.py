@@ -1,38 +1,34 @@
-"""One simulated trial: a cluster, eight clients, a nemesis, the judge's verdict and the model's. One seed decides all of it."""
+"""One simulated trial: a cluster, clients, a nemesis, the judge's verdict and the model's. Its schedule decides all of it."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from blake3 import blake3
 
-from rpclab import SimCluster
-from rpclab.errors import NotRunning, RpclabError
-from rpclab.records import Location, file_key
-from rpclab.study.report import Verdict
-
-from ..trial.model import GONE, Ledger
-from ..trial.trial import could_not_know
-from ..trial.verdict import unkept
-from ..trial.workload import Work, operations
+from ..cluster.simulated import SimCluster
+from ..errors import NotRunning, RpclabError
+from ..records import Location, file_key
+from ..study.report import Finding, Verdict
 from .disks import arriving, copies, held_bytes
+from .kept import could_not_know, unkept
+from .model import GONE, Ledger
 from .nemesis import Nemesis
+from .schedule import SECONDS, Schedule
+from .story import last_events
+from .workload import Operation, Work
 
 __all__ = ["SimulatedTrial", "replay"]
 
-CLIENTS = 8
-SERVERS = 5
 KEEP = 3
-SECONDS = 12.0
-THINK_S = 0.5
-SETTLE_S = 180.0  # of virtual time: a reservation that nobody releases ends after 120
 READER = "reader"
 
 
 def replay(seed: int) -> str:
     """The command that runs a seed again."""
-    return f"python -m tests.simulation {seed}"
+    return f"rpclab replay {seed}"
 
 
 class SimulatedWork(Work):
@@ -41,14 +37,17 @@ class SimulatedWork(Work):
     def __init__(self, cluster: SimCluster, name: str, seed: int, ledgers: dict[str, Ledger], note: Any) -> None:
         super().__init__(cluster.clients[name], seed, ledgers, note)
         self._cluster = cluster
+        self.begun: list[int] = []
+        """The numbers of the operations that there was time for."""
 
-    def run(self, until: float) -> None:
-        for operation in operations(self._seed, self.name):
-            self._cluster.sleep(operation.pause * THINK_S)
+    def run(self, plan: Iterable[Operation], until: float) -> None:
+        for operation in plan:
+            self._cluster.sleep(operation.pause)
             while self._cluster.state(self.name) == "stopped" and self._cluster.now < until:
                 self._cluster.sleep(0.05)
             if self._cluster.now >= until:
                 return
+            self.begun.append(operation.number)
             self.carry_out(operation)
 
     def _now(self) -> float:
@@ -63,49 +62,70 @@ class SimulatedWork(Work):
 
 
 class SimulatedTrial:
-    """`run` it once; `summary` is its line of figures, `notes` what happened."""
+    """`run` it once; `summary` is its line of figures, `notes` what happened, `cluster` what is left: it knows its past."""
 
-    def __init__(self, seed: int, seconds: float = SECONDS) -> None:
-        self.seed, self.seconds = seed, seconds
+    def __init__(self, which: int | Schedule, seconds: float = SECONDS) -> None:
+        self.schedule = which if isinstance(which, Schedule) else Schedule.of(which, seconds)
+        self.seed = self.schedule.seed
         self.summary = ""
+        self.operations = 0
         self.notes: list[str] = []
+        self.findings: list[Finding] = []
+        """What the judge found, where it is against the system."""
         self.cluster = SimCluster(
-            seed=seed,
-            servers=SERVERS,
-            clients=CLIENTS,
+            seed=self.seed,
+            servers=self.schedule.servers,
+            clients=self.schedule.clients,
             keep=KEEP,
             heartbeat_s=0.5,
             dead_s=3.0,
             scrub_bytes_s=16 << 20,
             scrub_round_s=5.0,
             disk_bytes=64 << 20,
+            drift=self.schedule.drift,
         )
-        self.ledgers = {name: Ledger(name) for name in self.cluster.clients}
-        self.nemesis = Nemesis(self.cluster, seed, self.note)
+
+        self.ledgers: dict[str, Ledger] = {}
+        self.works: list[SimulatedWork] = []
+        self.nemesis = Nemesis(self.cluster, self.seed, self.note)
 
     def note(self, line: str) -> None:
         self.notes.append(f"{self.cluster.now:.3f} {line}")
 
     def run(self) -> list[str]:
         """Carry it out and return what is wrong, a sentence each."""
-        cluster, until = self.cluster, self.cluster.now + self.seconds
-        names = list(self.ledgers)
-        works = [SimulatedWork(cluster, name, self.seed, self.ledgers, self.note) for name in names]
-        runs = [lambda work=work: work.run(until) for work in works]  # type: ignore[misc]
-        cluster.run(*runs, lambda: self.nemesis.run(self.seconds))
+        cluster = self.cluster
+        cluster.run(self._play)
         self.nemesis.heal()
-        problems = [violation for work in works for violation in work.violations]
+        problems = [violation for work in self.works for violation in work.violations]
         reader = cluster.connect(READER)
         problems += [f"not settled: {wrong}" for wrong in self._settle(reader)]
         problems += unkept(self.ledgers, reader, "restored", KEEP, self.named, lambda path: digest(reader.read(path)))
-        self._sum_up(works)
+        self._sum_up()
         cluster.stop()
         return problems + self._judged()
+
+    def _play(self) -> None:
+        """All of it is made here, so that it is made anew when the run is."""
+        cluster, schedule = self.cluster, self.schedule
+        until = cluster.now + schedule.seconds
+        self.ledgers = {name: Ledger(name) for name in cluster.clients}
+        self.nemesis = nemesis = Nemesis(cluster, self.seed, self.note)
+        self.works = [SimulatedWork(cluster, name, self.seed, self.ledgers, self.note) for name in self.ledgers]
+        runs = [lambda work=work: work.run(schedule.operations.get(work.name, ()), until) for work in self.works]
+        cluster.run(*runs, lambda: nemesis.run(schedule.faults, schedule.seconds))
+
+    def done(self) -> Schedule:
+        """The schedule without what there was no time for, or no use."""
+        if not self.works:
+            return self.schedule
+        begun = [(work.name, number) for work in self.works for number in work.begun]
+        return self.schedule.only(begun, self.nemesis.done)
 
     # ---- settling
 
     def _settle(self, reader: Any) -> list[str]:
-        until = self.cluster.now + SETTLE_S
+        until = self.cluster.now + self.schedule.settle_s
         while True:
             try:
                 wrong = self._uncounted() or self._copies_wrong(reader)
@@ -166,40 +186,62 @@ class SimulatedTrial:
 
     def _judged(self) -> list[str]:
         report, history = self.cluster.check(), self.cluster.history
-        return [
-            f"invariant {judgement.name!r} is {judgement.verdict.value}: {finding.sentence}"
+        wrong = [
+            (judgement, finding)
             for judgement in report
             if judgement.verdict is not Verdict.VALID
             for finding in judgement.deciding
             if not (judgement.name == "restores" and could_not_know(history, finding))
         ]
+        self.findings = [finding for _, finding in wrong]
+        return [
+            f"invariant {judgement.name!r} is {judgement.verdict.value}: {finding.sentence}"
+            for judgement, finding in wrong
+        ]
 
-    def _sum_up(self, works: list[SimulatedWork]) -> None:
+    def _sum_up(self) -> None:
         counts: Counter[str] = Counter()
-        for work in works:
+        for work in self.works:
             counts.update(work.counts)
         self.operations = sum(counts.values())
-        broken = ", ".join(f"{kind} {count}" for kind, count in sorted(self.nemesis.counts.items()))
+        broken = ", ".join(f"{kind} {count}" for kind, count in sorted(self.nemesis.counts.items())) or "none"
+        drift = f", clocks wrong by up to {self.schedule.drift:.1%}" if self.schedule.drift else ""
         self.summary = (
             f"seed {self.seed}: {self.operations} operations, {counts['backup acknowledged']} backups acknowledged, "
-            f"{self.cluster.now:.0f} s of virtual time; faults: {broken}"
+            f"{self.cluster.now:.0f} s of virtual time{drift}; faults: {broken}"
         )
 
+    def picture(self, problems: list[str], last: int = 24) -> str:
+        """The last events before what is wrong."""
+        files = self._concerned(problems[:1])
+        telling = sorted(self.findings, key=lambda finding: not finding.file)[:1]  # one about a file, if there is
+        marked = [event for finding in telling for event in finding.events]
+        events = self.cluster.events
+        if files and not any(event.file in files for event in marked):  # what the reader found there is wrong
+            read = [
+                each
+                for each in events.values()
+                if each.node == READER and each.kind == "restored" and each.file in files
+            ]
+            marked = [each for each in read if each.detail.get("asked") is None][-1:] or read[-1:]
+        return last_events(events, marked, files, last)
+
+    def _concerned(self, problems: list[str]) -> list[str]:
+        """The files that these are about."""
+        files = [(f"{client}/{name}", client, name) for client, ledger in self.ledgers.items() for name in ledger.names]
+        return [
+            key
+            for key, client, name in files
+            if any(key in each or (each.startswith(f"{client} #") and repr(name) in each) for each in problems)
+        ]
+
     def story(self, problems: list[str]) -> str:
-        """What is wrong, and what happened to the files that are concerned."""
+        """What is wrong, the command that shows it again, what the clients did that it concerns, and the last events before."""
         lines = [*problems[:10], f"run it again: {replay(self.seed)}"]
-        history = self.cluster.history.by_time()
-        for client, ledger in self.ledgers.items():
-            for name in ledger.names:
-                key = f"{client}/{name}"
-                if any(key in each for each in problems[:2]):
-                    lines += [f"{key}: what its client did", ledger.story(name), "what happened"]
-                    lines += [
-                        f"    {event.time:.3f} {event.node} {event.kind} {event.peer} {event.copy} {event.bytes} {event.detail}"
-                        for event in history
-                        if event.file == key and "-data" not in event.kind
-                    ][-60:]
-        return "\n".join(lines)
+        for key in self._concerned(problems[:2]):
+            client, _, name = key.partition("/")
+            lines += [f"{key}: what its client did", self.ledgers[client].story(name)]
+        return "\n".join([*lines, self.picture(problems)])
 
 
 def digest(data: bytes) -> str:
