@@ -23,7 +23,7 @@ def replay(folder: pathlib.Path, *arguments: str, planted: bool = False) -> subp
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, *program, "replay", *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300
+        command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=500
     )
 
 
@@ -35,7 +35,8 @@ def test_a_seed_is_run_again_from_an_empty_folder(tmp_path: pathlib.Path) -> Non
 
 
 def test_what_fails_is_shown_made_smaller_and_run_again_by_the_command_that_is_printed(tmp_path: pathlib.Path) -> None:
-    done = replay(tmp_path, "3", "--shrink", "--within", "100", planted=True)
+    Schedule.of(2, 3.0).save(tmp_path / "short.json")
+    done = replay(tmp_path, "short.json", "--shrink", "--within", "300", planted=True)
     assert done.returncode == 1, done.stderr
     assert "WRONG: client" in done.stdout and "operations of 8 clients, 5 servers -> 0 faults, 2" in done.stdout
     assert "The last events of client" in done.stdout and "\n> " in done.stdout, done.stdout
@@ -45,7 +46,7 @@ def test_what_fails_is_shown_made_smaller_and_run_again_by_the_command_that_is_p
     ]
     assert "1 client, 2 servers" in done.stdout.replace("\n", " ")
     files = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert files == ["seed-3-small.json", "seed-3-small.txt", "seed-3.json", "seed-3.txt"]
+    assert files == ["short-again.json", "short-again.txt", "short-small.json", "short-small.txt"]
     assert Schedule.read(tmp_path / again).size == (0, 2)
     wrong = replay(tmp_path, again, "--json", planted=True)
     document = json.loads(wrong.stdout)
