@@ -30,6 +30,11 @@ SETTLE_S = 180.0  # of virtual time: a reservation that nobody releases ends aft
 THINK_S = 0.5
 DRIFTING = 0.25  # of the seeds
 DRIFT = 0.05  # at most: a quartz goes wrong by 0.0001, and nothing here may hang on so little
+# as the trial's on real disks, but that most of a run is not the copying of a few large files: a block more than one packet, and
+# one more than sixteen, come often enough
+SIZES = {0: 2, 1: 2, 100: 8, 4_096: 12, 65_536: 4, 65_537: 4, 200_000: 4, (1 << 20) + 1: 1}
+DEAD_S = (1.2, 3.0)  # soon, so that much is repaired, also from a copy that has rotted; or late
+SCRUB_ROUND_S = (5.0, 60.0)
 _MOST_BYTES = 64 << 20
 _MOST_NODES = 100
 _MOST_S = 86_400.0
@@ -46,6 +51,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seconds: float = SECONDS
     servers: int = SERVERS
     clients: int = CLIENTS
+    dead_s: float = DEAD_S[-1]
+    scrub_round_s: float = SCRUB_ROUND_S[0]
     drift: float = 0.0
     settle_s: float = SETTLE_S
     """How long it may take at the end, once nothing is broken any more, until everything is as it has to be."""
@@ -55,14 +62,17 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @classmethod
     def of(cls, seed: int, seconds: float = SECONDS) -> Schedule:
         """A seed's: as much as there may be time for."""
-        chance = random.Random(f"{seed}/clocks")
+        trial, chance = random.Random(f"{seed}/trial"), random.Random(f"{seed}/clocks")
         drift = DRIFT * chance.random() if chance.random() < DRIFTING else 0.0
         planned = {
-            client: _in_time(map(_in_seconds, operations(seed, client)), seconds) for client in names("client", CLIENTS)
+            client: _in_time(map(_in_seconds, operations(seed, client, SIZES)), seconds)
+            for client in names("client", CLIENTS)
         }
         return cls(
             seed=seed,
             seconds=seconds,
+            dead_s=trial.choice(DEAD_S),
+            scrub_round_s=trial.choice(SCRUB_ROUND_S),
             drift=drift,
             operations=planned,
             faults=_in_time(faults(seed, SERVERS, CLIENTS), seconds),
@@ -166,8 +176,12 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 yield f"{name}={count}: from 0 to {_MOST_NODES}"
         if not 0 < self.seconds <= _MOST_S or not 0 <= self.drift <= 0.5:
             yield f"seconds={self.seconds}, drift={self.drift}: above 0 and at most {_MOST_S:,.0f}; from 0 to 0.5"
-        if not 0 <= self.settle_s <= _MOST_S:
-            yield f"settle_s={self.settle_s}: from 0 to {_MOST_S:,.0f}"
+        if (
+            not 0 <= self.settle_s <= _MOST_S
+            or not 0.1 <= self.dead_s <= _MOST_S
+            or not 0 <= self.scrub_round_s <= _MOST_S
+        ):
+            yield f"settle_s={self.settle_s}, dead_s={self.dead_s}, scrub_round_s={self.scrub_round_s}: too little or too much"
         clients, nodes = names("client", self.clients), {"manager", *names("server", self.servers)}
         for client, planned in self.operations.items():
             if client not in clients:

@@ -78,9 +78,9 @@ class SimulatedTrial:
             clients=self.schedule.clients,
             keep=KEEP,
             heartbeat_s=0.5,
-            dead_s=3.0,
+            dead_s=self.schedule.dead_s,
             scrub_bytes_s=16 << 20,
-            scrub_round_s=5.0,
+            scrub_round_s=self.schedule.scrub_round_s,
             disk_bytes=64 << 20,
             drift=self.schedule.drift,
         )

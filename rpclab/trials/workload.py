@@ -15,8 +15,7 @@ from .model import Attempt, Ledger
 __all__ = ["Operation", "Work", "contents_of", "operations"]
 
 NAMES = ("a.txt", "b.bin", "photos/c d.png", "photos/old/e.png", "Übung.txt", "big.iso", "g", "h")
-SIZES = (0, 1, 100, 4_096, 65_536, 65_537, 200_000, 1 << 20, 3 << 20)
-SIZE_WEIGHTS = (1, 1, 4, 6, 2, 2, 4, 2, 1)
+SIZES = {0: 1, 1: 1, 100: 4, 4_096: 6, 65_536: 2, 65_537: 2, 200_000: 4, 1 << 20: 2, 3 << 20: 1}
 KINDS = {"backup": 45, "restore": 30, "restore earlier": 6, "restore other": 5, "delete": 8, "prune": 4, "verify": 2}
 
 
@@ -34,8 +33,8 @@ class Operation:
     pause: float  # as a part of the longest one
 
 
-def operations(seed: int, client: str) -> Iterator[Operation]:
-    """A client's plan, without end."""
+def operations(seed: int, client: str, sizes: Mapping[int, int] = SIZES) -> Iterator[Operation]:
+    """A client's plan, without end. `sizes`: how often a file has each."""
     chance = random.Random(f"{seed}/{client}")
     number = 0
     while True:
@@ -49,7 +48,7 @@ def operations(seed: int, client: str) -> Iterator[Operation]:
             number,
             chance.choices(list(KINDS), list(KINDS.values()))[0],
             chance.choice(NAMES),
-            chance.choices(SIZES, SIZE_WEIGHTS)[0],
+            chance.choices(list(sizes), list(sizes.values()))[0],
             chance.randint(1, 3),
             options,
             chance.random(),
