@@ -20,6 +20,7 @@ __all__ = ["replay"]
 
 _SHOWN = 5  # of what is wrong; the story's file has all
 _COLUMNS = 79
+_LAST = 60  # events in a diagram that is about no single file
 
 
 @click.command()
@@ -51,11 +52,12 @@ def replay(out: Output, which: str, shrink: bool, within: float, to: str) -> int
     _show(out, smaller or outcome)
     files = [*_write(outcome, pathlib.Path(to), name if number else f"{name}-again")]
     if smaller is not None:
-        files += _write(smaller, pathlib.Path(to), f"{name}-small")
-        out.line(f"again:   rpclab replay {files[-2]}")
+        small = _write(smaller, pathlib.Path(to), f"{name}-small")
+        files += small
+        out.line(f"again:   rpclab replay {small[0]}")
     else:
         out.line(f"again:   rpclab replay {which}\nsmaller: rpclab replay {which} --shrink")
-    out.line(f"written: {', '.join(map(str, files))}")
+    out.paragraph(f"written: {', '.join(map(str, files))}")
     out.document(Exit.FAILED, **_told(smaller or outcome), files=[str(file) for file in files])
     return Exit.FAILED
 
@@ -91,12 +93,23 @@ def _show(out: Output, outcome: Outcome) -> None:
 
 
 def _write(outcome: Outcome, folder: pathlib.Path, name: str) -> list[pathlib.Path]:
-    """Its schedule, and its story."""
+    """Its schedule, its story, and a diagram of its last messages, where matplotlib is there."""
     schedule = outcome.schedule.save(folder / f"{name}.json")
     story = folder / f"{name}.txt"
     lines = [outcome.trial.summary, *outcome.problems, outcome.trial.story(outcome.problems), *outcome.trial.notes]
     story.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return [schedule, story]
+    return [schedule, story, *_diagram(outcome, folder / f"{name}.svg")]
+
+
+def _diagram(outcome: Outcome, path: pathlib.Path) -> list[pathlib.Path]:
+    try:
+        from ..plots import diagram
+    except ImportError:
+        return []
+    history = outcome.trial.cluster.history
+    marked, files = outcome.trial.telling(outcome.problems)
+    shown = diagram(history, file=files[0], mark=marked) if files else diagram(history, last=_LAST, mark=marked)
+    return [shown.save(path, background="white")]
 
 
 def _told(outcome: Outcome) -> dict[str, object]:

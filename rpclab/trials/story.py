@@ -32,13 +32,12 @@ def last_events(events: Mapping[int, Event], marked: Iterable[Event], files: Col
     files, the lives of the nodes, and the faults; without files, messages too."""
     marked = list(marked)
     shown = {(event.node, event.number) for event in marked}
-    concerned = list(dict.fromkeys([*files, *(event.file for event in marked if event.file)]))
-    of_use = [number for number, event in events.items() if _of_use(event, concerned)]
+    of_use = [number for number, event in events.items() if _of_use(event, files)]
     ends = [number for number in of_use if (events[number].node, events[number].number) in shown]
     end = max(ends or [number for number in of_use if events[number].kind not in _LIVES], default=len(events))
     chosen = [number for number in of_use if number <= end]
     kept = sorted({*chosen[-count:], *(each for each in chosen if (events[each].node, events[each].number) in shown)})
-    about = ", ".join(concerned[:3]) or "the run"
+    about = ", ".join(list(files)[:3]) or "the run"
     lines = textwrap.wrap(
         f"The last events of {about}, to number {end:,} of {len(events):,}; > shows what is wrong:", _COLUMNS
     )
@@ -48,7 +47,8 @@ def last_events(events: Mapping[int, Event], marked: Iterable[Event], files: Col
         if before and number > before + 1:
             lines.append(f"{'':>8} ... {number - before - 1:,} others")
         mark = ">" if (event.node, event.number) in shown else " "
-        lines.append(f"{mark}{number:>6,} {event.time:>9.4f} s  {event.node:<9} {_told(event)}"[:_COLUMNS].rstrip())
+        line = f"{mark}{number:>6,} {event.time:>9.4f} s  {event.node:<9} {_told(event)}"
+        lines.append(line if len(line) <= _COLUMNS else f"{line[: _COLUMNS - 1]}…")
         before = number
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ from ..cluster.simulated import SimCluster
 from ..errors import NotRunning, RpclabError
 from ..records import Location, file_key
 from ..study.report import Finding, Verdict
+from ..trace import Event
 from .disks import arriving, copies, held_bytes
 from .kept import could_not_know, unkept
 from .model import GONE, Ledger
@@ -213,18 +214,19 @@ class SimulatedTrial:
 
     def picture(self, problems: list[str], last: int = 24) -> str:
         """The last events before what is wrong."""
+        marked, files = self.telling(problems)
+        return last_events(self.cluster.events, marked, files, last)
+
+    def telling(self, problems: list[str]) -> tuple[list[Event], list[str]]:
+        """The events that show what is wrong, and the files that it is about."""
         files = self._concerned(problems[:1])
         telling = sorted(self.findings, key=lambda finding: not finding.file)[:1]  # one about a file, if there is
         marked = [event for finding in telling for event in finding.events]
-        events = self.cluster.events
         if files and not any(event.file in files for event in marked):  # what the reader found there is wrong
-            read = [
-                each
-                for each in events.values()
-                if each.node == READER and each.kind == "restored" and each.file in files
-            ]
+            events = self.cluster.events.values()
+            read = [each for each in events if each.node == READER and each.kind == "restored" and each.file in files]
             marked = [each for each in read if each.detail.get("asked") is None][-1:] or read[-1:]
-        return last_events(events, marked, files, last)
+        return marked, list(dict.fromkeys([*files, *(event.file for event in marked if event.file)]))
 
     def _concerned(self, problems: list[str]) -> list[str]:
         """The files that these are about."""

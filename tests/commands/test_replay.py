@@ -46,7 +46,7 @@ def test_what_fails_is_shown_made_smaller_and_run_again_by_the_command_that_is_p
     ]
     assert "1 client, 2 servers" in done.stdout.replace("\n", " ")
     files = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert files == ["short-again.json", "short-again.txt", "short-small.json", "short-small.txt"]
+    assert files == [f"short-{which}.{kind}" for which in ("again", "small") for kind in ("json", "svg", "txt")]
     assert Schedule.read(tmp_path / again).size == (0, 2)
     wrong = replay(tmp_path, again, "--json", planted=True)
     document = json.loads(wrong.stdout)

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation 17` runs one seed again and tells what happened; `--seeds 1000` runs many, on all cores."""
+"""`python -m tests.simulation 17` runs one seed and tells what happened; `--seeds 1000` runs many, on all cores."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from .mutants import caught_after
 
 FOUND_BY = {
     "answer before sync": 1,
-    "rename before sync": 3,
-    "secondary's failure ignored": 1,
+    "rename before sync": 1,
+    "secondary's failure ignored": 5,
     "capacity counted twice": 1,
     "stale version wins": 1,
     "tombstone forgotten": 11,
