@@ -12,7 +12,7 @@ FOUND_BY = {
     "secondary's failure ignored": 5,
     "capacity counted twice": 1,
     "stale version wins": 1,
-    "tombstone forgotten": 11,
+    "tombstone forgotten": 28,
     "reservation leaked": 1,
     "acknowledged before the replica": 1,
 }
