@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from ..manager.looking import look as manager_look
 from ..manager.service import Manager
-from ..records import file_key
 from ..trace import Event
 from ..world.simulated_disk import SimulatedDisk
 from .simulated_node import SimNode
@@ -25,32 +25,12 @@ def look(node: SimNode) -> dict[str, Any]:
     found: dict[str, Any] = {"state": node.state}
     part = node.current_part
     if isinstance(part, Manager):
-        found |= _manager(part)
+        found |= manager_look(part.directory, sys.maxsize)
     if node.role == "server":
         found |= _server(node.name, node.disk)
     calls = _Calls()
     calls.read(map(_decode, node.log.lines if node.log is not None else ()))
     return found | {"calls": calls.made(), "answering": calls.taken()}
-
-
-def _manager(manager: Manager) -> dict[str, Any]:
-    directory = manager.directory
-    servers = {
-        server.node: {
-            "files": server.files,
-            "stored_bytes": server.stored_bytes,
-            "reserved_bytes": server.reserved_bytes,
-        }
-        for server in directory.servers()
-    }
-    files = {
-        file_key(location.file.client, location.file.name): {
-            "version": location.file.version,
-            "servers": sorted(server.node for server in location.servers),
-        }
-        for location in directory.files(None, None, sys.maxsize)
-    }
-    return {"servers": servers, "files": files}
 
 
 def _server(name: str, disk: SimulatedDisk) -> dict[str, Any]:
