@@ -6,7 +6,9 @@ them, the axes to draw on, and returns the axes. The same as numbers is in `rpcl
 
 try:
     import matplotlib  # noqa: F401 - asked for here, so that its absence is said in one line
-except ModuleNotFoundError:
+except ModuleNotFoundError as error:
+    if error.name != "matplotlib":
+        raise  # it is there, and cannot be loaded: somebody's own html.py, say, stands before Python's
     raise ImportError("plots are drawn with matplotlib, which is not installed: pip install matplotlib") from None
 
 from .balance import plot_balance, plot_balance_bars

@@ -133,8 +133,9 @@ def _scene(
     left_out: list[str],
 ) -> SpaceTime:
     times = [event.time for thing in things for event in events_of(thing)]
-    start = window[0] if window[0] is not None else min(times, default=history.start)
-    end = window[1] if window[1] is not None else max(times, default=history.start)
+    # a message that was under way at the window's edge has its other end beyond it, and is drawn whole
+    start = min([*times, *(edge for edge in window[:1] if edge is not None)], default=history.start)
+    end = max([*times, *(edge for edge in window[1:] if edge is not None)], default=history.start)
     passed = [thing for thing in things if isinstance(thing, Message)]
     seen = set().union(*map(ends_of, things)) if things else set()
     drawn = seen | (set(history.nodes) - {CLUSTER} if everybody else set())
