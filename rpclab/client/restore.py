@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ..errors import (
+    Cancelled,
     DigestMismatch,
     DiskFull,
     FolderNotUsable,
@@ -23,7 +24,8 @@ from ..world.base import World
 
 __all__ = ["Restore"]
 
-_OURS = (DiskFull, SyncFailed, FolderNotUsable, NameRefused)  # this side's fault: no other copy would help
+# this side's fault, or wish: no other copy would help
+_OURS = (Cancelled, DiskFull, SyncFailed, FolderNotUsable, NameRefused)
 
 
 class Restore:

@@ -103,7 +103,7 @@ class Watch:
         """Alive, suspected, paused or dead, and what the manager makes of it."""
         suspected = name in self.upkeep.get("suspected", [])
         awaited = next((each for each in self.upkeep.get("awaited", []) if each["address"] == address), None)
-        repair = f"its {awaited['files']} files are repaired in {awaited['wait_s']:.0f} s" if awaited else ""
+        repair = f"{_counted(awaited['files'], 'file')} to be repaired in {awaited['wait_s']:.0f} s" if awaited else ""
         if state == "stopped":
             return "dead", repair or ("the manager knows" if server and self.stored and name not in self.stored else "")
         if state == "paused":
@@ -179,3 +179,7 @@ _VERBS = {
     "stopped": ["restart"],
 }
 _STATES = {"running": "parts run", "paused": "paused", "stopped": "dead"}
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"

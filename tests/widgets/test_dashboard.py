@@ -43,7 +43,7 @@ def test_it_shows_parts_files_and_figures_and_what_happened(
         ("server3", "server", "alive"),
         ("client1", "client", "alive"),
     ]
-    assert "1 files in 2 copies, 195 KiB stored" in board.widget.overview
+    assert "1 file in 2 copies, 195 KiB stored" in board.widget.overview
     eventually(lambda: board.widget.figures["totals"]["replica"] == 100_000, what="the traffic")
     figures = board.widget.figures
     assert figures["totals"] == {"original": 100_000, "replica": 100_000, "repair": 0, "restore": 0}
