@@ -269,7 +269,8 @@ class ReplayDiffers(ClusterError):
 
 
 class Cancelled(RpclabError):
-    """Raise it in a `progress` callback to end a backup or a restore: what had arrived is forgotten everywhere."""
+    """Raise it in a `progress` callback to end a backup or a restore: what had arrived is forgotten everywhere. A client in a
+    process of its own may hear it too late: then it is done, and returns what it always does."""
 
     code = 160
 

@@ -35,6 +35,7 @@ class Agent:
     ) -> None:
         self._now, self._say = world.clock.now, say
         self._files = files
+        self._cancelled: set[str] = set()  # tasks that nobody wants any longer
         self.client = Client(world, identity, manager, tracer=tracer)
         registry = registry_of(identity.own)
         register = registry.register_method
@@ -42,6 +43,7 @@ class Agent:
         register(self.is_connected, "isConnected", reads=True)
         register(self.backup, with_call=True)
         register(self.restore, with_call=True)
+        register(self.cancel)
         register(self.list_files, "listFiles", reads=True)
         register(self.find, reads=True)
         register(self.versions, reads=True)
@@ -87,8 +89,10 @@ class Agent:
         replicas: int | None = None,
         replication: str | None = None,
         acknowledge: str | None = None,
+        task: str = "",
     ) -> Receipt:
-        """Back a file up; progress comes as notifications. Too few copies are in the receipt, not an error."""
+        """Back a file up; progress comes as notifications. Too few copies are in the receipt, not an error. `task` is a name that
+        `cancel` may be told meanwhile."""
         try:
             return self.client.backup(
                 path,
@@ -96,18 +100,34 @@ class Agent:
                 replicas=replicas,
                 replication=replication,
                 acknowledge=acknowledge,
-                progress=self._progress(call),
+                progress=self._progress(call, task),
             )
         except TooFewCopies as error:
             receipt = error.receipt
             assert isinstance(receipt, Receipt)
             return receipt
+        finally:
+            self._cancelled.discard(task)
 
     def restore(
-        self, call: Call, name: str, folder: str, client: str | None = None, version: int | None = None
+        self,
+        call: Call,
+        name: str,
+        folder: str,
+        client: str | None = None,
+        version: int | None = None,
+        task: str = "",
     ) -> Restored:
         """Write a stored file, its newest version or the given one, into a folder."""
-        return self.client.restore(name, folder, client=client, version=version, progress=self._progress(call))
+        progress = self._progress(call, task)
+        try:
+            return self.client.restore(name, folder, client=client, version=version, progress=progress)
+        finally:
+            self._cancelled.discard(task)
+
+    def cancel(self, task: str) -> None:
+        """End a backup or a restore that is under way, unless all of its bytes have passed: its answer says which."""
+        self._cancelled.add(task)
 
     def list_files(self, client: str | None = None, after: tuple[str, str] | None = None) -> list[Location]:
         """A page of the stored files."""
@@ -138,11 +158,13 @@ class Agent:
         """Remove all but the newest versions of a file."""
         return self.client.prune(name, keep)
 
-    def _progress(self, call: Call) -> Progress:
+    def _progress(self, call: Call, task: str) -> Progress:
         told = self._now()
 
         def progress(done: int, total: int) -> None:
             nonlocal told
+            if task in self._cancelled:
+                raise Cancelled("it was cancelled by who had asked for it")
             if call.connection is not None and (done == total or self._now() - told > _PROGRESS_S):
                 told = self._now()
                 try:

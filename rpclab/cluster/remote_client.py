@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..client.backup import too_few
-from ..errors import RpclabError, UsageError
+from ..errors import Cancelled, RpclabError, UsageError
 from ..names import fold
 from ..records import Location, Receipt, Restored
 from ..rpc.files import Progress
@@ -75,6 +75,7 @@ class RemoteClient:
             "replicas": replicas,
             "replication": replication,
             "acknowledge": acknowledge,
+            "task": self._world.nonce(8).hex(),
         }
         receipt = self._call("backup", named=named, returns=Receipt, progress=progress)
         assert isinstance(receipt, Receipt)
@@ -100,7 +101,13 @@ class RemoteClient:
         progress: Progress | None = None,
     ) -> Restored:
         """Write a stored file, its newest version or the given one, into a folder. See `Client.restore`."""
-        named = {"name": name, "folder": str(pathlib.Path(folder).absolute()), "client": client, "version": version}
+        named = {
+            "name": name,
+            "folder": str(pathlib.Path(folder).absolute()),
+            "client": client,
+            "version": version,
+            "task": self._world.nonce(8).hex(),
+        }
         restored = self._call("restore", named=named, returns=Restored, progress=progress)
         assert isinstance(restored, Restored)
         return restored
@@ -144,9 +151,17 @@ class RemoteClient:
         return nodes
 
     def _call(self, method: str, *params: Any, progress: Progress | None = None, **options: Any) -> Any:
+        cancelled = False
+
         def notified(_: str, values: Any) -> None:
-            if progress is not None:
+            nonlocal cancelled
+            if progress is None or cancelled:
+                return
+            try:
                 progress(*values)
+            except Cancelled:  # over another connection, for this one waits for how it ended: it may be too late
+                cancelled = True
+                self._pool().call("cancel", options["named"]["task"])
 
         return self._pool().call(method, *params, deadline_s=_LONG_S, notified=notified, **options)
 
