@@ -12,8 +12,9 @@ from ..rpc.connection import Connection
 from ..rpc.files import Progress
 from ..rpc.handshake import Identity
 from ..rpc.opening import open_connection
+from ..rpc.own_connection import pool_of
 from ..rpc.own_registry import stub_of
-from ..rpc.pool import Pool, Pools
+from ..rpc.pool import Pools
 from ..rpc.stub import Stub
 from ..trace import Tracer
 from ..world.base import World, walk
@@ -44,7 +45,7 @@ class Client:
         self._world, self._identity = world, identity
         self._tracer = tracer or Tracer(world, identity.node)
         self._limits = limits or Limits()
-        self._manager = Pool(world, lambda: self._open(manager, "manager"), limits=self._limits, patient=True)
+        self._manager = pool_of(identity.own, world, lambda: self._open(manager, "manager"), self._limits)
         self._servers = Pools(world, lambda address: self._open(address, "server"))
         self.manager: Stub = stub_of(identity.own, self._manager, "the manager")
         """The manager's remote methods: `client.manager.getServer()`."""

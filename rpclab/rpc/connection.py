@@ -145,6 +145,19 @@ class Connection:
             else:
                 raise MessageError(f"an answer to call {message.id!r} came, expected was {number}")
 
+    # ---- for who sees to answers of its own (own_connection.py)
+
+    def post(self, request: Request) -> None:
+        """Send a request and wait for nothing."""
+        self._send(request, "request", request.method, self._reply_deadline())
+
+    def hear(self) -> Incoming:
+        """The next answer, whoever waits for it. Errors: ConnectionLost at the end."""
+        while (message := self._receive(None)) is not None:
+            if message.method is UNSET:
+                return message
+        raise ConnectionLost("the peer closed the connection")
+
     # ---- answering
 
     def next_request(self, deadline: float | None) -> Incoming | None:
