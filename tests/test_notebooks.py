@@ -151,6 +151,62 @@ def test_notebooks_are_numbered_and_each_leads_to_the_next_and_back() -> None:
         assert set(nearby) <= set(links), path.name
 
 
+def test_old_news_makes_the_best_rule_the_worst(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "04-balancing-capacity.ipynb")
+    herds = re.findall(r"went to server ([\d ]+)", run.said)
+    assert [set(herd.split()) for herd in herds] == [{"1"}, {"2"}, {"3"}, {"4"}, {"5"}]
+    spread, largest = re.search(r"at most: ([\d,]+) bytes; the largest file: ([\d,]+)", run.said).groups()  # type: ignore[union-attr]
+    assert int(spread.replace(",", "")) <= int(largest.replace(",", ""))
+    thrown = dict(re.findall(r"(\w[\w ,]*?) +mean gap +([\d,]+) bytes; best", run.said))
+    gaps = {rule: int(gap.replace(",", "")) for rule, gap in thrown.items()}
+    order = ["fewest bytes", "two choices", "two choices, old news", "random", "fewest bytes, old news"]
+    assert sorted(gaps, key=lambda rule: gaps[rule]) == order
+    assert "returned None (is there a `return`?)" in run.said and "placement    unknown" in run.said
+    assert run.shown("image/png") == 7
+
+
+def test_an_early_answer_can_lose_what_was_sent_on_only_afterwards(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "05-replication.ipynb")
+    fates = re.findall(r"(after|pipeline) +(all|primary) +(\d) promised; (LOST|restored)", run.said)
+    assert [fate for *_, fate in fates] == ["restored", "LOST", "restored", "restored"]
+    assert [int(promised) for _, _, promised, _ in fates] == [3, 1, 3, 1]
+    took = {way: float(last) for way, last in re.findall(r"(after|pipeline): +.*'client1': ([\d.]+)}", run.said)}
+    assert took["after"] == pytest.approx(3 * 0.42, rel=0.1) and took["pipeline"] == pytest.approx(0.42, rel=0.1)
+    assert "The run is valid" in run.said
+    assert run.shown("image/svg+xml") == 2 and run.shown("image/png") == 5
+
+
+def test_what_dies_is_repaired_and_only_what_was_on_both_is_lost(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "06-when-servers-die.ipynb")
+    assert run.said.count("Counter({'2 copies': 24})") == 4
+    assert "exactly those that were expected: True" in run.said
+    killed, short, long = re.findall(r"server\d (?:killed|paused) at .*", run.said)
+    assert "copies made anew" in killed and "given up" not in short and "back after" in short and "given up" in long
+    assert re.findall(r"dead after +(\d+) s: +(\d+) copies", run.said)[1:] == [("6", "0"), ("12", "0")]
+    assert "The run is valid" in run.said
+
+
+def test_one_order_of_steps_keeps_its_promise_through_every_crash(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "07-what-durable-means.ipynb")
+    assert "1 of 24 orders kept every promise: write, sync, rename, sync folder" in run.said
+    assert "0 promises broken in" in run.said
+    ends = re.findall(r"from \d+, .* found: (first|SECOND) .* client (told|not told) +judge: (\w+)", run.said)
+    assert ends == [("first", "not told", "valid"), ("SECOND", "not told", "valid"), ("SECOND", "told", "valid")]
+    assert run.shown("image/svg+xml") == 1 and run.shown("image/png") == 7
+
+
+def test_few_copysets_lose_seldom_and_every_executor_gives_one_table(executed: Callable[[pathlib.Path], Run]) -> None:
+    run = executed(ROOT / "notebooks" / "09-a-thousand-servers.ipynb")
+    found = re.findall(r"(\d+) copysets: a loss in ([\d.]+)% of blackouts, by the formula ([\d.]+)%", run.said)
+    assert int(found[1][0]) <= 33 < int(found[0][0])
+    for _, lost, formula in found:
+        assert float(lost) == pytest.approx(float(formula), abs=1.5)
+    storms = re.findall(r"B/s: ([\d.]+) s, formula ([\d.]+) s; (\d+) files lost", run.said)
+    assert len(storms) == 2 and all(float(took) == pytest.approx(float(told), abs=1) for took, told, _ in storms)
+    assert "does not hold" not in run.said
+    assert "\nTrue\n" in run.said and "the same table: True" in run.said
+
+
 def test_notebooks_are_committed_without_outputs() -> None:
     for path in NOTEBOOKS:
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
