@@ -54,8 +54,7 @@ class Tail:
         for name in self._names():
             offset = self._offsets.get(name, 0)
             data = self._read_from(name, offset)
-            zero = data.find(b"\0")
-            end = data.rfind(b"\n", 0, len(data) if zero < 0 else zero) + 1
+            end = data.rfind(b"\n") + 1
             self._offsets[name] = offset + end
             for line in data[:end].splitlines():
                 try:
