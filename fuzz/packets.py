@@ -47,7 +47,7 @@ def read(channel: Channel, stream: MemoryStream, file: bool) -> tuple[list[tuple
     try:
         while True:
             if file and len(found) % 3 == 1:
-                channel.expect_file(len(found) % 2 == 0)
+                channel.expect_file(-1 if len(found) % 2 == 0 else None)
             began = stream.time
             packet = channel.receive(None)
             assert stream.time - began <= _LIMITS.packet_s + stream.step_s, "one packet took longer than it may"

@@ -10,6 +10,7 @@ import msgspec
 from .config import PACKET_BYTES, Address
 
 __all__ = [
+    "LIFE_BITS",
     "Advice",
     "Deletion",
     "FileRecord",
@@ -19,10 +20,19 @@ __all__ = [
     "Restored",
     "ServerRecord",
     "file_key",
+    "life",
     "pages",
 ]
 
 Item = TypeVar("Item")
+
+LIFE_BITS = 28
+"""A report's number counts from the server's start in so many bits; those above are of that life alone."""
+
+
+def life(report: int) -> int:
+    """Which of a server's lives made a report."""
+    return report >> LIFE_BITS
 
 
 class Advice(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
                                                               upload, purpose (repair, balance)
     stored                      file bytes copy               server: durable; digest, version, stored_bytes, upload,
                                                               dropped (earlier versions that made way)
+    unpromised                  file bytes copy               server: it has its name, and the sync that would make that
+                                                              durable failed; version, stored_bytes, upload, dropped
     deleted                     file bytes                    server: version (up to which), removed (versions), stored_bytes
     dropped                     file bytes                    server: a copy too many; version, stored_bytes, reason
     quarantined                 file bytes                    server: a damaged copy; version, digest, found, stored_bytes

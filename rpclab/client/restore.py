@@ -65,7 +65,7 @@ class Restore:
             file,
         ):
             assert isinstance(file, FileRecord)
-            receiver = FileReceiver(connection, key, "restore")
+            receiver = FileReceiver(connection, key, "restore", file.size)
             try:
                 if (file.version, file.digest) != (wanted.version, wanted.digest):
                     raise DigestMismatch(f"{key} is there in version {file.version} with other contents than wanted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..client.session import Client
-from ..config import Address
+from ..config import Address, Limits
 from ..manager.placement import policy_named, policy_text
 from ..manager.service import Manager
 from ..manager.settings import Settings as KeepSettings
@@ -31,6 +31,7 @@ Say = Callable[[str], None]
 
 def make_manager(chosen: Settings) -> Make:
     named = isinstance(chosen.placement, str)
+    limits = Limits(connections=max(Limits().connections, 4 * (chosen.servers + chosen.clients)))
     policy = policy_named(chosen.placement) if isinstance(chosen.placement, str) else chosen.placement
 
     def make(world: SimulatedWorld, tracer: Tracer, say: Say) -> Part:
@@ -49,7 +50,8 @@ def make_manager(chosen: Settings) -> Make:
             scrub_bytes_s=chosen.scrub_bytes_s,
             scrub_round_s=chosen.scrub_round_s,
         )
-        return Manager(world, _identity(world, "manager", chosen.own), settings=settings, tracer=tracer, say=say)
+        identity = _identity(world, "manager", chosen.own)
+        return Manager(world, identity, settings=settings, tracer=tracer, limits=limits, say=say)
 
     return make
 

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from ..config import Address
 from ..errors import NoSuchFile
-from ..records import FileRecord, Location, ServerRecord, file_key
+from ..records import FileRecord, Location, ServerRecord, file_key, life
 from ..rpc import document
 from ..text import version_text
 from .candidates import load, room
@@ -118,18 +118,20 @@ class Directory:
         """A server's report: the bytes it stores, which versions it stored and removed, which upload ended.
 
         Returns whether the bytes are news: False after a report with a higher number, and from a server that is not
-        registered. A late report still counts for the versions that no later one spoke of. Without a number (the
-        description's wire has none) a report is always the latest.
+        registered. A late report still counts for the versions that no later one spoke of, but not one of a life before that
+        which registered: its inventory has said all. Without a number (the description's wire has none) a report is always
+        the latest.
         """
         server = self._servers.get(address)
         if server is None:
             return False
         number = server.report if report is None else report
-        for file in removed:
-            self._apply(server, number, file, stored=False)
-        for file in stored:
-            self._apply(server, number, file, stored=True)
-        news = number >= server.report
+        if same_life := life(number) == life(server.report):
+            for file in removed:
+                self._apply(server, number, file, stored=False)
+            for file in stored:
+                self._apply(server, number, file, stored=True)
+        news = same_life and number >= server.report
         if news:
             server.report = number
         if upload is not None:

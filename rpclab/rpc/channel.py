@@ -13,16 +13,20 @@ __all__ = ["Channel"]
 
 _FILE_BUFFER = 2 * BATCH_PACKETS * (PACKET_HEADER_BYTES + PACKET_BYTES)
 _MESSAGE_BUFFER = 2 * (PACKET_HEADER_BYTES + PACKET_BYTES)
+_FIRST_BUFFER = 4096  # what nearly every message fits: a thousand idle connections cost little
 
 
 class Channel:
-    """Sends and receives packets on one stream. It belongs to one task at a time; `Connection` sees to that."""
+    """Sends and receives packets on one stream. It belongs to one task at a time; `Connection` sees to that.
 
-    def __init__(self, world: World, stream: Stream, limits: Limits) -> None:
+    `document`: the peer may speak the document's wire, where what one receive gives is a message.
+    """
+
+    def __init__(self, world: World, stream: Stream, limits: Limits, *, document: bool = False) -> None:
         self.stream = stream
         self.limits = limits
         self.now = world.clock.now
-        self._buffer = packets.PacketBuffer()
+        self._buffer = packets.PacketBuffer(_MESSAGE_BUFFER if document else _FIRST_BUFFER)
         self.limit = PACKET_BYTES  # the longest payload accepted now; less during the handshake
 
     def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
@@ -69,9 +73,12 @@ class Channel:
             self._buffer.filled(self.stream.receive_into(self._buffer.space()[:PACKET_BYTES], deadline))
         return self._buffer.take_all()
 
-    def expect_file(self, expected: bool) -> None:
-        """Make the buffer large while a file comes, so that sixteen packets arrive in one system call."""
-        self._buffer.resize(_FILE_BUFFER if expected else _MESSAGE_BUFFER)
+    def expect_file(self, size: int | None) -> None:
+        """Make the buffer large while a file of so many bytes comes, so that sixteen packets arrive in one system call; small
+        again with None. A file that fits the small one needs none: clearing 2 MiB for each costs more than receiving it."""
+        large = size is not None and (size < 0 or size > PACKET_BYTES)
+        if large or self._buffer.capacity > _MESSAGE_BUFFER:
+            self._buffer.resize(_FILE_BUFFER if large else _MESSAGE_BUFFER)
 
     def _fill(self, deadline: float | None) -> bool:
         if self._buffer.fill(self.stream.receive_into, deadline):

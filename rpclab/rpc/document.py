@@ -151,7 +151,7 @@ class DocumentConnection:
         self.limits = limits or Limits()
         self._tracer = tracer
         stream: Stream = world.network.connect(address, world.clock.now() + self.limits.connect_s, nagle=True)
-        self._channel = Channel(world, stream, self.limits)
+        self._channel = Channel(world, stream, self.limits, document=True)
         self.closed = False
 
     def call(self, name: str, *args: Any, named: dict[str, Any] | None = None) -> Any:

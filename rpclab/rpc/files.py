@@ -60,20 +60,21 @@ class FileSender:
 
 
 class FileReceiver:
-    """Receives one file: iterate over its pieces, then ask for `digest`, which the sender has vouched for.
+    """Receives one file: iterate over its pieces, then ask for `digest`, which the sender has vouched for. `size` is what was
+    announced, -1 for not known; more or less may come.
 
     A piece is a view that is good until the next step. Errors: FileChanged (the sender aborted), DigestMismatch,
     ConnectionLost, DeadlineExceeded, PacketError.
     """
 
-    def __init__(self, connection: Connection, file: str, copy: str) -> None:
-        self._connection, self._file, self._copy = connection, file, copy
+    def __init__(self, connection: Connection, file: str, copy: str, size: int = -1) -> None:
+        self._connection, self._file, self._copy, self._size = connection, file, copy, size
         self.digest = ""
         self.ended = False
 
     def __iter__(self) -> Iterator[list[memoryview]]:
         channel = self._connection.channel
-        channel.expect_file(True)
+        channel.expect_file(self._size)
         hasher = blake3()
         try:
             while not self.digest:
@@ -86,7 +87,7 @@ class FileReceiver:
                 if last is not None:
                     self._finish(last, hasher.digest())
         finally:
-            channel.expect_file(False)
+            channel.expect_file(None)
 
     def _batch(self) -> tuple[list[memoryview], tuple[int, memoryview] | None]:
         """All data packets that are here, waiting for the first; and the packet that ends the file, if it has come."""

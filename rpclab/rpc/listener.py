@@ -148,7 +148,8 @@ class Listener:
     # ---- one connection
 
     def _serve(self, stream: Stream) -> None:
-        channel = Channel(self.world, framed(stream, self.identity.own), self.limits)
+        document = self._document is not None
+        channel = Channel(self.world, framed(stream, self.identity.own), self.limits, document=document)
         try:
             first = channel.first_byte(self._first_deadline(stream))
             if first == _DOCUMENT_FIRST_BYTE and self._document is not None:

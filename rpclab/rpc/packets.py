@@ -36,7 +36,8 @@ DIGEST_BYTES = 32
 _KINDS = {MESSAGE: "message", DATA: "data", END: "end", ABORT: "abort"}
 _HEADER = struct.Struct(">I")
 _TLS_RECORDS = (0x15, 0x16)  # an alert, a handshake: what a TLS peer begins with
-_SMALL = 2 * (PACKET_HEADER_BYTES + PACKET_BYTES)
+_WHOLE = PACKET_HEADER_BYTES + PACKET_BYTES
+_ROOM = 2 * _WHOLE
 
 
 def header(kind: int, length: int) -> bytes:
@@ -74,13 +75,14 @@ _FULL_DATA = header(DATA, PACKET_BYTES)
 
 
 class PacketBuffer:
-    """Collects received bytes and cuts them into packets, however they were cut on their way.
+    """Collects received bytes and cuts them into packets, however they were cut on their way. A small one grows when a packet
+    comes that needs more: most connections never carry one.
 
     Receive into `space()`, tell `filled(count)`, then take packets with `next()` until it gives None. A payload is a view
     into the buffer: use it before you ask for space again.
     """
 
-    def __init__(self, capacity: int = _SMALL) -> None:
+    def __init__(self, capacity: int = _ROOM) -> None:
         self._buffer = bytearray(capacity)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
@@ -93,10 +95,15 @@ class PacketBuffer:
         """Where the next bytes go: always room for the rest of a whole packet."""
         if self._start == self._end:
             self._start = self._end = 0
-        elif self._start and len(self._buffer) - self._end < PACKET_HEADER_BYTES + PACKET_BYTES:
-            rest = bytes(self._view[self._start : self._end])
-            self._view[: len(rest)] = rest
-            self._start, self._end = 0, len(rest)
+        elif len(self._buffer) - self._end < _WHOLE:
+            if self._start:
+                rest = bytes(self._view[self._start : self._end])
+                self._view[: len(rest)] = rest
+                self._start, self._end = 0, len(rest)
+            if len(self._buffer) < _WHOLE and self._end >= PACKET_HEADER_BYTES:
+                length = _HEADER.unpack_from(self._buffer)[0] & 0xFFFFFF
+                if PACKET_HEADER_BYTES + length > len(self._buffer):
+                    self.resize(_ROOM)
         return self._view[self._end :]
 
     def filled(self, count: int) -> None:
@@ -139,6 +146,10 @@ class PacketBuffer:
             return None
         self._start = start + length
         return kind, self._view[start : start + length]
+
+    @property
+    def capacity(self) -> int:
+        return len(self._buffer)
 
     def resize(self, capacity: int) -> None:
         """Make the buffer larger for a file, or small again after it; what is not yet taken stays."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MethodType
 from typing import Any, get_type_hints
 
 import msgspec
@@ -44,21 +46,11 @@ class Method:
 
     def __init__(self, function: Callable[..., Any], name: str, with_call: bool, reads: bool = False) -> None:
         self.function, self.name, self.with_call, self.reads = function, name, with_call, reads
-        signature = _signature(function)
-        parameters = list(signature.parameters.values())[1 if with_call else 0 :]
-        self.signature = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
-        hints = _hints(function)
-        self._places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        self._types = {
-            p.name: hints[p.name]
-            for p in parameters
-            if p.name in hints and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        }
-        self._kinds = [self._types.get(name, Any) for name in self._places]
-        self._checked = any(kind is not Any for kind in self._types.values())
-        plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
-        needed = sum(p.default is p.empty for p in parameters)
-        self._positional = range(needed, len(parameters) + 1) if plain else None
+        plain, own = (function.__func__, 1) if isinstance(function, MethodType) else (function, 0)
+        takes = _takes(plain, own + with_call)
+        self.signature = takes.signature
+        self._places, self._kinds, self._types = takes.places, takes.kinds, takes.types
+        self._checked, self._positional = takes.checked, takes.positional
 
     @property
     def doc(self) -> str:
@@ -175,6 +167,42 @@ class Registry:
     def describe(self) -> dict[str, list[str]]:
         """Every method's signature and what its docstring says: what completion and help at a stub read."""
         return {name: [str(method.signature), method.doc] for name, method in sorted(self._methods.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class _Takes:
+    """What a function takes, its first parameters left out: those that no caller gives."""
+
+    signature: inspect.Signature
+    places: list[str]
+    kinds: list[Any]
+    types: dict[str, Any]
+    checked: bool
+    positional: range | None
+    """How many arguments may be given by position and nothing else be looked at; None if that has to be looked at."""
+
+
+@lru_cache(
+    maxsize=512
+)  # it takes longer than all the rest of a node's start, and a thousand servers have the same methods
+def _takes(function: Callable[..., Any], left_out: int) -> _Takes:
+    signature = _signature(function)
+    parameters = list(signature.parameters.values())[left_out:]
+    hints = _hints(function)
+    places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    types = {
+        p.name: hints[p.name] for p in parameters if p.name in hints and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    }
+    plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    needed = sum(p.default is p.empty for p in parameters)
+    return _Takes(
+        signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty),
+        places,
+        [types.get(name, Any) for name in places],
+        types,
+        any(kind is not Any for kind in types.values()),
+        range(needed, len(parameters) + 1) if plain else None,
+    )
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from ..errors import NoSuchFile, RpclabError, StorageError
 from ..names import check_client, check_name
-from ..records import FileRecord, file_key
+from ..records import LIFE_BITS, FileRecord, file_key
 from ..world.base import Reader, World
 from .epoch import Epoch
 from .folder import Folder, digest
@@ -41,6 +41,12 @@ __all__ = ["TOMBSTONE_S", "Incoming", "Store"]
 
 TOMBSTONE_S = 30 * 86400.0  # longer than a student's server stays away over the holidays
 _GROWN, _GROWN_LINES = 4, 1000  # a journal of more than 4 lines for each that it needs, and these, is begun anew
+
+
+def _next_life(world: World) -> int:
+    """The number before the first report of a life, chosen at random: what the manager may still hear of an earlier life it knows
+    by it (`records.life`)."""
+    return int.from_bytes(world.nonce(3), "big") << LIFE_BITS
 
 
 class Store:
@@ -62,7 +68,7 @@ class Store:
         self._lock = world.tasks.lock()  # guards everything below, and the order of the journal
         self._journal = Journal(world, folder)
         self._room = Room(world.disk, folder, quota_bytes)
-        self._report = 0
+        self._report = _next_life(world)  # a report of an earlier life may arrive after this one has begun
         self._settled = True  # whether every acknowledged change reached the disk for certain
         self._unpromised: set[tuple[str, int]] = set()  # versions that have their name, though its sync failed
         self._unfinished: list[Callable[[], None]] = []  # what is noted in the journal and the disk refused to do

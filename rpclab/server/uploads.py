@@ -122,7 +122,7 @@ class Uploads:
         return None
 
     def _receive(self, connection: Connection, job: Upload, forward: Forward | None) -> FileRecord:
-        receiver = FileReceiver(connection, job.key, job.copy)
+        receiver = FileReceiver(connection, job.key, job.copy, job.incoming.size)
         try:
             for pieces in receiver:
                 job.incoming.write(pieces)
@@ -156,7 +156,16 @@ class Uploads:
         except NoSuchFile:
             return
         if file.version == job.incoming.version:
-            self._tell([file, *job.incoming.dropped])
+            dropped = job.incoming.dropped
+            report, there, removed = self._store.report_on([file, *dropped])
+            detail = {
+                "version": file.version,
+                "stored_bytes": report[1],
+                "upload": job.id,
+                "dropped": [old.version for old in dropped],
+            }
+            self._tracer.event("unpromised", file=job.key, bytes=file.size, copy=job.copy, detail=detail)
+            self._link.report(report, stored=there, removed=removed)
 
     def stored(self, file: FileRecord, copy: str, upload: str, dropped: list[FileRecord]) -> None:
         """A file is durable here, and earlier versions have made way for it: note it and tell the manager."""

@@ -13,7 +13,10 @@ from ..trace import Event
 
 __all__ = ["SERVER_KINDS", "ServerChange", "ServerChanges"]
 
-SERVER_KINDS = ("started", "stored", "deleted", "dropped", "quarantined", "registered", "reported", "gone", "stopped")
+SERVER_KINDS = (
+    *("started", "stored", "unpromised", "deleted", "dropped", "quarantined"),
+    *("registered", "reported", "gone", "stopped"),
+)
 
 
 class ServerChange(NamedTuple):
@@ -39,7 +42,7 @@ class ServerChanges:
         match event.kind:
             case "started":
                 self._outspoken.discard(event.node)
-            case "stored" | "deleted" | "dropped" | "quarantined":
+            case "stored" | "unpromised" | "deleted" | "dropped" | "quarantined":
                 new = event.node not in self._seen
                 self._outspoken.add(event.node)
                 self._seen.add(event.node)

@@ -26,7 +26,7 @@ STAGED = ("held", "lost", "delayed", "duplicated", "corrupted")
 
 _DISTURBING = ("killed", "paused", "restarted", "suspected", "partitioned", "slowed", "reset")
 
-CHANGES = ("stored", "deleted", "dropped", "quarantined")
+CHANGES = ("stored", "unpromised", "deleted", "dropped", "quarantined")
 """The kinds of events by which a server tells that what it stores has changed."""
 
 
@@ -218,7 +218,7 @@ class Run:
     @cached_property
     def _made_way(self) -> dict[tuple[str, str], set[int]]:
         found: dict[tuple[str, str], set[int]] = {}
-        for event in self.history.of("stored"):
+        for event in self.history.of("stored", "unpromised"):
             found.setdefault((event.node, event.file), set()).update(versions_in(event.detail.get("dropped")))
         for event in self.history.of("dropped"):
             found.setdefault((event.node, event.file), set()).add(event.detail.get("version", 0))

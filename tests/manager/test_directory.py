@@ -15,7 +15,7 @@ from rpclab.manager.candidates import Ranking
 from rpclab.manager.directory import Directory
 from rpclab.manager.placement import Request, Servers
 from rpclab.manager.placing import SHOWN
-from rpclab.records import FileRecord, ServerRecord
+from rpclab.records import LIFE_BITS, FileRecord, ServerRecord
 
 from .small import ANNA, RESERVATION_S, address, directory_of, file, nodes, place, server, tombstone
 
@@ -70,6 +70,18 @@ def test_a_late_report_changes_no_bytes_but_its_files_count() -> None:
     assert directory.update(address(0), stored_bytes=30, report=2, stored=[file("b")])
     assert not directory.update(address(0), stored_bytes=10, report=1, stored=[file("a")])
     assert directory.servers() == [server(0, 30, files=2)]
+
+
+def test_a_report_of_an_earlier_life_says_nothing_of_this_one() -> None:
+    """Found by the simulation: a report that was under way when its server died came after the next life had registered, and had
+    the higher number; the manager counted its bytes for sixty reports."""
+    directory = directory_of()
+    before, now = 7 << LIFE_BITS, 5 << LIFE_BITS
+    directory.add(server(0, 40), report=now + 1)
+    assert not directory.update(address(0), stored_bytes=30, report=before + 62, stored=[file("b")], upload="u")
+    assert directory.servers()[0].stored_bytes == 40 and not list(directory.files(None, None, 9))
+    assert directory.update(address(0), stored_bytes=50, report=now + 2, stored=[file("a")])
+    assert directory.servers()[0].stored_bytes == 50
 
 
 def test_a_late_report_does_not_bring_a_removed_file_back() -> None:

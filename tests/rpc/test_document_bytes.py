@@ -56,7 +56,7 @@ TORN = (
 def channel_of(data: bytes, piece: int = 65_536) -> tuple[Channel, MemoryStream, MemoryWorld]:
     stream = MemoryStream(data, piece)
     world = MemoryWorld(stream)
-    return Channel(world, stream, Limits()), stream, world  # type: ignore[arg-type]
+    return Channel(world, stream, Limits(), document=True), stream, world  # type: ignore[arg-type]
 
 
 @given(TEXT, st.lists(JSON, max_size=4), st.dictionaries(TEXT, JSON, max_size=3) | TEXT)

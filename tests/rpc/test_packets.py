@@ -38,12 +38,17 @@ def feed(buffer: PacketBuffer, piece: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-@given(st.lists(whole_packets(), max_size=8), st.lists(st.integers(1, 200_000), max_size=30), st.data())
+@given(
+    st.lists(whole_packets(), max_size=8),
+    st.lists(st.integers(1, 200_000), max_size=30),
+    st.sampled_from([64, 4096, SMALL]),
+    st.data(),
+)
 def test_packets_come_out_as_they_went_in_however_they_are_cut(
-    sent: list[tuple[int, bytes]], cuts: list[int], data: st.DataObject
+    sent: list[tuple[int, bytes]], cuts: list[int], capacity: int, data: st.DataObject
 ) -> None:
     stream = b"".join(packets.packet(kind, payload) for kind, payload in sent)
-    buffer, found, start = PacketBuffer(), [], 0
+    buffer, found, start = PacketBuffer(capacity), [], 0
     for cut in [*cuts, len(stream)]:
         found += feed(buffer, stream[start : start + cut])
         start += cut

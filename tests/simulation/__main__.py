@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
-import os
 import sys
 import time
 
 from rpclab.trials.trial import SimulatedTrial, replay
 
+from .many import outcome, processes
 from .mutants import MUTANTS, caught_after
-
-
-def outcome(seed: int) -> tuple[int, str, str]:
-    """A seed, its summary, and what is wrong with it."""
-    trial = SimulatedTrial(seed)
-    try:
-        problems = trial.run()
-    except Exception as error:  # a fault of a task, or of the simulation: it has its seed
-        return seed, trial.summary, f"{type(error).__name__}: {error}"
-    return seed, trial.summary, "; ".join(problems[:3])
 
 
 def many(first: int, count: int) -> int:
     began, failed = time.perf_counter(), 0
-    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
-        for seed, _, wrong in pool.map(outcome, range(first, first + count), chunksize=4):
-            if wrong:
+    with processes() as pool:
+        for found in pool.map(outcome, range(first, first + count), chunksize=4):
+            if found.wrong:
                 failed += 1
-                print(f"seed {seed}: {wrong}\n    run it again: {replay(seed)}", flush=True)
+                print(f"seed {found.seed}: {found.wrong}\n    run it again: {replay(found.seed)}", flush=True)
     print(f"{count:,} seeds in {time.perf_counter() - began:.0f} s, {failed:,} with something wrong")
     return 1 if failed else 0
 
@@ -48,7 +37,7 @@ def one(seed: int) -> int:
 
 def mutants(limit: int) -> int:
     missed = 0
-    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
+    with processes() as pool:
         for name, (seeds, said) in zip(MUTANTS, pool.map(caught_after, MUTANTS, [limit] * len(MUTANTS)), strict=True):
             missed += not seeds
             print(f"| {name} | {seeds or f'not in {limit}'} | {said[:150]} |", flush=True)

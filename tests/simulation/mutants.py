@@ -8,8 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
+from msgspec import UNSET
+
+from rpclab.errors import ConnectionLost
 from rpclab.manager.directory import Directory
 from rpclab.manager.reservations import Reservations
+from rpclab.rpc import pool
+from rpclab.rpc.connection import Connection
+from rpclab.server import replication
 from rpclab.server.incoming import Incoming
 from rpclab.server.index import Index
 from rpclab.server.journal import Journal
@@ -49,14 +55,16 @@ def answer_before_sync(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def no_folder_sync(original: Callable[..., Any]) -> Callable[..., Any]:
-    def put(self: Any, *args: Any) -> Any:
-        disk, self._disk = self._disk, _Without(self._disk, "sync_folder")
-        try:
-            return original(self, *args)
-        finally:
-            self._disk = disk
+    class Careless:
+        """The world, with a disk on which no change of a name is ever synced."""
 
-    return put
+        def __init__(self, world: Any) -> None:
+            self._world, self.disk = world, _Without(world.disk, "sync_folder")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._world, name)
+
+    return lambda self, world, *args, **named: original(self, Careless(world), *args, **named)
 
 
 def failure_of_the_second_ignored(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,23 +105,69 @@ def reservation_leaked(original: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, address, upload: None
 
 
-MUTANTS: dict[str, tuple[type, str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
-    "answer before sync": (Journal, "append", answer_before_sync),
-    "rename before sync": (Incoming, "commit", rename_before_sync),
-    "no folder sync": (Store, "_put", no_folder_sync),
-    "secondary's failure ignored": (Replication, "_attempt", failure_of_the_second_ignored),
-    "capacity counted twice": (ManagerLink, "report", capacity_counted_twice),
-    "stale version wins": (Directory, "locate", stale_version_wins),
-    "tombstone forgotten": (Index, "bury", tombstone_forgotten),
-    "reservation leaked": (Reservations, "release", reservation_leaked),
-    "acknowledged before the replica": (Replication, "_attempt", acknowledged_before_the_replica),
+def ids_of_one_byte(original: int) -> int:
+    return 1
+
+
+def from_a_bad_copy(original: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, expected="", **named: original(*args, **named)
+
+
+def shared(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A pool with one connection, which every task uses that needs one."""
+
+    def take(self: Any, fresh: bool) -> Any:
+        connection = getattr(self, "_one", None)
+        if connection is None or connection.closed or fresh:
+            connection = self._one = original(self, fresh)
+        return connection
+
+    return take
+
+
+def unguarded(original: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self: self._taken.acquire(False)
+
+
+def any_answer(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The next answer is taken for this call's, whatever call it is of."""
+
+    def answer(self: Any, number: int, deadline: float, notified: Any) -> Any:
+        message = self._receive(deadline)
+        if message is None or message.method is not UNSET:
+            raise ConnectionLost("no answer")
+        return message
+
+    return answer
+
+
+Mutation = tuple[Any, str, Callable[[Any], Any]]
+
+MUTANTS: dict[str, list[Mutation]] = {
+    "answer before sync": [(Journal, "append", answer_before_sync)],
+    "rename before sync": [(Incoming, "commit", rename_before_sync)],
+    "no folder sync": [(Store, "__init__", no_folder_sync)],
+    "secondary's failure ignored": [(Replication, "_attempt", failure_of_the_second_ignored)],
+    "acknowledged before the replica": [(Replication, "_attempt", acknowledged_before_the_replica)],
+    "capacity counted twice": [(ManagerLink, "report", capacity_counted_twice)],
+    "stale version wins": [(Directory, "locate", stale_version_wins)],
+    "tombstone forgotten": [(Index, "bury", tombstone_forgotten)],
+    "reservation leaked": [(Reservations, "release", reservation_leaked)],
+    "reply to the wrong call": [(pool, "_ONCE_BYTES", ids_of_one_byte)],
+    "repair from a bad copy": [(replication, "send_file", from_a_bad_copy)],
+    "shared connection without lock": [
+        (pool.Pool, "_take", shared),
+        (Connection, "_take", unguarded),
+        (Connection, "_answer", any_answer),
+    ],
 }
 
 
 @contextlib.contextmanager
 def planted(name: str) -> Iterator[None]:
-    kind, method, mutate = MUTANTS[name]
-    with mock.patch.object(kind, method, mutate(getattr(kind, method))):
+    with contextlib.ExitStack() as planting:
+        for owner, what, mutate in MUTANTS[name]:
+            planting.enter_context(mock.patch.object(owner, what, mutate(getattr(owner, what))))
         yield
 
 

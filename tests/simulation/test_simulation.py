@@ -1,7 +1,7 @@
 """Random workloads with random faults, many seeds: nothing that was acknowledged is lost, deleted files stay deleted, and every
 invariant of the judge is valid. A failure names its seed and the command that runs it again.
 
-RPCLAB_SIMULATION_SEEDS=1000 runs more; `make simulate SEEDS=10000` on all cores.
+The seeds run on all cores. RPCLAB_SIMULATION_SEEDS=1000 runs more, and so does `make simulate SEEDS=10000`.
 """
 
 from __future__ import annotations
@@ -11,41 +11,47 @@ import pathlib
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
-from rpclab.trials.trial import SimulatedTrial, replay
+from .many import Outcome, outcomes, processes
 
 ROOT = pathlib.Path(__file__).parents[2]
-SEEDS = int(os.environ.get("RPCLAB_SIMULATION_SEEDS", "30"))
+SEEDS = int(os.environ.get("RPCLAB_SIMULATION_SEEDS", "200"))
 
 
 @pytest.fixture(scope="module")
-def totals() -> dict[str, float]:
-    return {"seeds": 0, "operations": 0, "virtual": 0.0, "began": time.perf_counter()}
+def began() -> float:
+    return time.perf_counter()
+
+
+@pytest.fixture(scope="module")
+def running(began: float) -> Iterator[dict[int, Future[Outcome]]]:
+    with processes() as pool:
+        yield outcomes(pool, range(1, SEEDS + 1))
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("seed", range(1, SEEDS + 1))
-def test_no_promise_is_broken_whatever_fails(seed: int, totals: dict[str, float]) -> None:
-    trial = SimulatedTrial(seed)
-    try:
-        problems = trial.run()
-    except Exception as error:
-        error.add_note(f"run it again: {replay(seed)}")
-        raise
-    if problems:
-        pytest.fail(trial.story(problems), pytrace=False)
-    assert trial.operations > 50 and sum(trial.nemesis.counts.values()) >= 3, trial.summary
-    totals["seeds"] += 1
-    totals["operations"] += trial.operations
-    totals["virtual"] += trial.cluster.now
+def test_no_promise_is_broken_whatever_fails(seed: int, running: dict[int, Future[Outcome]]) -> None:
+    found = running[seed].result()
+    if found.wrong:
+        pytest.fail(found.story, pytrace=False)
+    assert found.operations > 50 and found.faults >= 3, found.summary
 
 
-def test_how_much_that_was(totals: dict[str, float], capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_much_that_was(
+    running: dict[int, Future[Outcome]], began: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [each.result() for each in running.values()]
+    seconds = time.perf_counter() - began
     with capsys.disabled():
         print(
-            f"\nsimulation: {totals['seeds']} seeds, {totals['operations']:,} operations, {totals['virtual']:,.0f} s of virtual "
-            f"time in {time.perf_counter() - totals['began']:.0f} s"
+            f"\nsimulation: {len(found)} seeds, {sum(each.operations for each in found):,} operations, "
+            f"{sum(each.faults for each in found):,} faults, {sum(each.virtual_s for each in found):,.0f} s of virtual time in "
+            f"{seconds:.0f} s"
         )
 
 
