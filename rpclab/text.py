@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime
 
-__all__ = ["bytes_text", "cells", "padded", "time_text", "version_from_text", "version_text"]
+__all__ = ["bytes_text", "cells", "counted", "padded", "time_text", "version_from_text", "version_text"]
 
 
 def bytes_text(size: float) -> str:
@@ -16,6 +16,11 @@ def bytes_text(size: float) -> str:
         del units[0]
     unit = units[0]
     return f"{size:.0f} {unit}" if abs(size) >= 100 else f"{size:.3g} {unit}"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """1 file, 2 files."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def cells(text: str) -> int:

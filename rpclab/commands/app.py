@@ -23,7 +23,8 @@ from ..cluster.local import LocalCluster
 from ..cluster.process import new_session, package_environment, wait_until
 from ..config import is_loopback
 from ..errors import StartFailed, UsageError
-from .output import Exit, Output, counted, json_option
+from ..text import counted
+from .output import Exit, Output, json_option
 from .page_server import TOKEN_VARIABLE
 from .reach import Reach, cluster_options, refuse_shared_data
 from .settings import settings_options

@@ -9,9 +9,9 @@ import click
 
 from ..client.session import Client
 from ..errors import RpclabError
-from ..text import bytes_text
+from ..text import bytes_text, counted
 from .outcomes import Interrupted
-from .output import Exit, Output, counted, json_option
+from .output import Exit, Output, json_option
 from .reach import Reach, reach_options
 
 __all__ = ["balance"]

@@ -19,9 +19,9 @@ from ..errors import FolderNotUsable, UsageError
 from ..rpc.files import Progress
 from ..running import data_folder
 from ..study.history import History
-from ..text import bytes_text
+from ..text import bytes_text, counted
 from .outcomes import Outcome, backed_up, exit_of, for_each, report_problems, stored_row
-from .output import Exit, Output, counted, json_option
+from .output import Exit, Output, json_option
 from .samples import has_files, make_samples
 
 __all__ = ["demo"]

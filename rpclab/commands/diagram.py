@@ -6,7 +6,8 @@ import click
 
 from ..errors import UsageError
 from ..study.spacetime import LIMIT, spacetime
-from .output import Exit, Output, counted, json_option, printable
+from ..text import counted
+from .output import Exit, Output, json_option, printable
 from .reach import Reach, cluster_options
 from .runs import history_of
 

@@ -6,7 +6,8 @@ import click
 
 from ..study.export import FORMATS
 from ..study.export import export as write
-from .output import Exit, Output, counted, json_option
+from ..text import counted
+from .output import Exit, Output, json_option
 from .reach import Reach, cluster_options
 from .runs import history_of
 

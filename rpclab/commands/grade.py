@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..text import padded
-from .output import Exit, Output, counted, json_option
+from ..text import counted, padded
+from .output import Exit, Output, json_option
 
 if TYPE_CHECKING:
     from ..labs.grade import Grades

@@ -13,9 +13,9 @@ from ..errors import NoSuchFile, RpclabError, TooFewCopies, UsageError
 from ..names import check_name
 from ..records import Location, Receipt
 from ..rpc.files import Progress
-from ..text import bytes_text
+from ..text import bytes_text, counted
 from .interruption import interruption
-from .output import Exit, Output, counted, printable
+from .output import Exit, Output, printable
 
 __all__ = ["Interrupted", "Outcome", "backed_up", "exit_of", "for_each", "locate", "report_problems", "stored_row"]
 

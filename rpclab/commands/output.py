@@ -25,9 +25,9 @@ from ..errors import (
     UsageError,
 )
 from ..rpc.files import Progress
-from ..text import bytes_text
+from ..text import bytes_text, counted
 
-__all__ = ["Exit", "Output", "counted", "error_document", "exit_for", "json_option", "printable", "text_of"]
+__all__ = ["Exit", "Output", "error_document", "exit_for", "json_option", "printable", "text_of"]
 
 _COLUMNS = 80
 _DELAY_S = 0.5  # what takes less needs no bar
@@ -83,11 +83,6 @@ def printable(text: str) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
     )
-
-
-def counted(count: int, what: str) -> str:
-    """1 file, 2 files."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,8 +12,8 @@ from ..cluster.record import Record, load_record
 from ..config import Limits, address_text
 from ..errors import RpclabError
 from ..records import ServerRecord
-from ..text import bytes_text
-from .output import Exit, Output, counted, printable
+from ..text import bytes_text, counted
+from .output import Exit, Output, printable
 from .reach import Reach
 
 __all__ = ["show_parts", "states", "upkeep_lines"]

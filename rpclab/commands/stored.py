@@ -9,9 +9,9 @@ import click
 from ..client.session import Client
 from ..errors import UsageError
 from ..records import Location
-from ..text import bytes_text, time_text, version_text
+from ..text import bytes_text, counted, time_text, version_text
 from .outcomes import Outcome, exit_of, for_each, locate, report_problems, stored_row
-from .output import Exit, Output, counted, json_option, printable
+from .output import Exit, Output, json_option, printable
 from .reach import Reach, reach_options
 
 __all__ = ["ls", "rm", "verify"]

@@ -16,7 +16,7 @@ from ..errors import RpclabError
 from ..records import Location, file_key
 from ..study.history import natural_order
 from ..study.live import Live
-from ..text import bytes_text, version_text
+from ..text import bytes_text, counted, version_text
 
 __all__ = ["FILES_SHOWN", "Watch"]
 
@@ -163,7 +163,8 @@ class Watch:
         copies = sum(len(each.servers) for each in self.files)
         short = sum(len(each.servers) < self._wanted(each) for each in self.files)
         said = (
-            f"{parts}. {len(self.files):,} files in {copies:,} copies, {bytes_text(sum(self.stored.values()))} stored"
+            f"{parts}. {counted(len(self.files), 'file')} in {counted(copies, 'copy', 'copies')}, "
+            f"{bytes_text(sum(self.stored.values()))} stored"
         )
         said += f"; {short:,} with too few copies" if short else ""
         waiting, running = self.upkeep.get("waiting", 0), len(self.upkeep.get("running", ()))
