@@ -43,15 +43,14 @@ notebooks/labs/*
 ```{toctree}
 :hidden:
 :caption: Guides
+:glob:
 
 docs/stage
+docs/pictures
 docs/reliability
 docs/security
-docs/pictures
 docs/checking
-docs/protocol
-docs/scale
-docs/measurements
+docs/*
 ```
 
 ```{toctree}
