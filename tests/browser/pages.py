@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from .needs import axe, chromium
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-__all__ = ["NotebookPage", "accessibility", "browser", "watched"]
+__all__ = ["NotebookPage", "accessibility", "browser", "shoot", "watched"]
 
 PICTURES = PROJECT / "out" / "browser"
 WITHIN_MS = 60_000  # on a loaded machine; what works is there much sooner
@@ -24,6 +23,8 @@ FLAGS += ["--disable-background-networking", "--disable-component-update"]
 KNOWN = (  # what Jupyter itself complains about, whatever a notebook shows
     r"Failed to load resource: net::ERR_FAILED",  # an address outside, which the tests refuse to ask
     r"Cannot read properties of undefined \(reading 'schema'\)",  # Notebook's shortcuts, at a setting it has not read yet
+    r"(?s)shared module is not a function.*@jupyter-notebook/lab-extension",  # Voilà loads an extension made for Lab
+    r"widget model not found",  # Voilà on a busy machine: the page is loaded again then
 )
 READY = """async () => {
     const context = jupyterapp.shell.currentWidget.context.sessionContext;
@@ -98,6 +99,12 @@ class NotebookPage:
         self.page.get_by_role("menuitem", name=menu, exact=True).click()
         self.page.get_by_role("menuitem", name=re.compile(f"^{re.escape(item)}")).first.click()
 
+    def darken(self, dark: bool = True) -> None:
+        """Change JupyterLab's theme."""
+        theme = f"JupyterLab {'Dark' if dark else 'Light'}"
+        self.page.evaluate("theme => { jupyterapp.commands.execute('apputils:change-theme', {theme}); }", theme)
+        self.page.locator(f"body[data-jp-theme-light='{str(not dark).lower()}']").wait_for(state="attached")
+
     def run_all(self, within_ms: int = 120_000) -> None:
         """Run all cells from the menu, and wait until each has its number."""
         self.menu("Run", "Run All Cells")
@@ -134,17 +141,20 @@ class NotebookPage:
         images = self.page.locator(".jp-OutputArea-output img")
         return [int(image.evaluate("image => image.naturalWidth")) for image in images.all()]
 
-    def shoot(self, name: str, *, whole: bool = False) -> pathlib.Path:
+    def shoot(self, name: str) -> None:
         """Keep a picture of the page as out/browser/NAME.png."""
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        path = PICTURES / f"{name}.png"
-        self.page.screenshot(path=path, full_page=whole)
-        return path
+        shoot(self.page, name)
 
     def assert_quiet(self) -> None:
         """The console has no error but the known ones."""
         said, self.errors[:] = list(self.errors), []
         assert not said, "the browser's console:\n" + "\n".join(said)
+
+
+def shoot(page: Page, name: str, *, whole: bool = False) -> None:
+    """Keep a picture of a page as out/browser/NAME.png."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
 
 
 def accessibility(page: Page, *selectors: str) -> list[str]:
