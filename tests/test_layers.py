@@ -34,6 +34,7 @@ FLOORS = {
     "lessons": 6.5,
     "plots": 7,
     "labs": 7.5,
+    "course": 7.7,
     "widgets": 8,
     "commands": 9,
     "__main__": 10,  # `python -m rpclab`: the commands

@@ -16,6 +16,7 @@ from .balance import balance
 from .certificates import certificates
 from .check import check
 from .cluster import down, status, up
+from .course import course
 from .demo import demo
 from .diagram import diagram
 from .experiments import experiments
@@ -74,6 +75,7 @@ for command in (
     rm,
     balance,
     check,
+    course,
     diagram,
     export,
     grade_command,
