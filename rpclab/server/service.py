@@ -25,9 +25,10 @@ from ..trace import Tracer
 from ..world.base import World
 from .manager_link import Link, ManagerLink
 from .own_replication import replication_of
+from .own_store import store_of
 from .pace import Pace
 from .scrub import Scrub
-from .store import Incoming, Store
+from .store import Incoming
 from .uploads import Upload, Uploads
 
 __all__ = ["Server"]
@@ -58,7 +59,7 @@ class Server:
         self._world, self._identity, self._say, self._show = world, identity, say, show_messages
         self._tracer = tracer or Tracer(world, identity.node)
         self._limits = limits or Limits()
-        self.store = Store(world, folder, quota_bytes=quota_bytes, say=say)
+        self.store = store_of(identity.own, world, folder, quota_bytes=quota_bytes, say=say)
         self.link = link or ManagerLink(world, identity, manager, self._tracer, self._limits, say)
         self._replication = replication_of(world, identity, self.store, self.link, self._tracer, self._limits)
         self._uploads = Uploads(

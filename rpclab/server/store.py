@@ -77,12 +77,16 @@ class Store:
         self._epoch = Epoch(world.disk, folder)
         self._held = self._disk.lock(f"{folder}/lock")
         try:
-            recovery = Recovery(self.place, self._journal, self._index, say, world.clock.wall(), tombstone_s)
-            self._settled = recovery.run()
+            self._settled = self._recover()
         except BaseException:
             self._journal.close()
             self._held.close()
             raise
+
+    def _recover(self) -> bool:
+        """Find out what is stored, and put in order what a crash has left; whether that is all noted."""
+        now = self._world.clock.wall()
+        return Recovery(self.place, self._journal, self._index, self._say, now, self._tombstone_s).run()
 
     # ---- what is stored
 

@@ -18,6 +18,7 @@ from blake3 import blake3
 from ..errors import NoSuchFile, RpclabError
 from ..records import FileRecord, file_key
 from ..server.journal import Journal
+from ..server.own_store import FOLDER
 from ..world.base import Disk
 from ..world.real_disk import RealDisk
 
@@ -97,6 +98,9 @@ class _Reading:
         found = self._found
         if self._real and not os.path.isdir(found.path):
             found.problem = "there is no such folder"
+            return
+        if any(entry.name == FOLDER for entry in self._disk.list(found.path)):
+            found.problem = "its files are in a store of somebody's own, which nothing else can read"
             return
         try:
             self._top()
