@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +41,21 @@ class Message:
     def left_s(self) -> float | None:
         """How long somebody still waits for it: negative once its caller has given up; None if nobody minds."""
         return None if self._seconds is None else self._seconds - (self._now() - self._since)
+
+    @property
+    def sent(self) -> tuple[str, int] | None:
+        """The event that sent it: its sender and the event's number there; None where that cannot be read."""
+        try:
+            node, number, _ = msgspec.json.decode(self.payload)["trace"]
+            return str(node), int(number)
+        except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError):
+            return None
+
+    def still(self) -> Message:
+        """A copy for which time stands still: the message as it is now."""
+        message, now = copy.copy(self), self._now()
+        message._now = lambda: now
+        return message
 
     @property
     def json(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -42,6 +43,8 @@ class Direction:
         self._stages: dict[str, Stage] = {}
         self._busy = 0
         self._numbers = itertools.count(1)
+        self.operations: list[Any] = []
+        """What was begun, the first before the others."""
         self.count = 0
         """How many messages have ever been held."""
         self.current = Plan(version=1)
@@ -192,17 +195,22 @@ class Direction:
             self._busy -= 1
             self._changed.notify_all()
 
-    def wait(self, since: int, quiet_s: float) -> None:
+    @property
+    def busy(self) -> int:
+        """How much of what was begun is still under way."""
+        return self._busy
+
+    def wait(self, since: int, quiet_s: float, most_s: float = _FOREVER) -> None:
         """Wait until a message is held beyond the first `since`, or all that was begun has ended; but for no longer than
-        `quiet_s` if other messages are held, or nothing was begun."""
-        until = self._now() + quiet_s
+        `quiet_s` if other messages are held, or nothing was begun; and in no case longer than `most_s`."""
+        until, end = self._now() + quiet_s, self._now() + most_s
         with self._changed:
             was_busy = self._busy > 0
             while self.count == since and not (was_busy and not self._busy):
                 left = until - self._now()
-                if left <= 0 and (self._held or not self._busy):
+                if (left <= 0 and (self._held or not self._busy)) or self._now() >= end:
                     return
-                self._changed.wait(max(left, quiet_s / 4))
+                self._changed.wait(min(max(left, quiet_s / 4), most_s))
 
     def __repr__(self) -> str:
         rules = "\n".join(f"  {rule}" for rule in self.rules) or "  every message is delivered"

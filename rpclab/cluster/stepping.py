@@ -84,10 +84,15 @@ class Stepping(ABC):
         """Begin something in the background, and go on until its first message is held, or it has ended. Returns at once where
         nothing is to be held."""
         since = self.stage.count
-        self.stage.begun()
-        operation = self._carry_out(function)
+        operation = self._begun(function)
         if self.stage.holds:
             self._go_on(since)
+        return operation
+
+    def _begun(self, function: Callable[[], Any]) -> Operation:
+        self.stage.begun()
+        operation = self._carry_out(function)
+        self.stage.operations.append(operation)
         return operation
 
     @abstractmethod

@@ -13,17 +13,16 @@ step that wrote it has ended. So:
 
 from __future__ import annotations
 
-import contextlib
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from ..errors import ReplayDiffers, UsageError
+from ..errors import UsageError
 from ..trace import Event
-from ..world.simulated_halt import Drive
 from ..world.simulated_tasks import present
 from .base import Cluster
+from .journey import Journey
 from .script import Entry, Order, Script
 from .simulated_node import SimNode
 
@@ -44,7 +43,7 @@ class Travel(Cluster[SimNode]):
     order: Order
     _place: tuple[str, ...] = ()
     _lineage: object  # what all runs have in common that were made again from one
-    _journey: _Journey | None
+    _journey: Journey | None
     _decoded: list[Event]
 
     def __new__(cls, *arguments: object, **named: object) -> Self:
@@ -90,25 +89,40 @@ class Travel(Cluster[SimNode]):
         What is made again, and what is not, the head of `cluster/travel.py` says; `with` closes it. Errors: UsageError for an
         event that there is not; ReplayDiffers, if it does not go the same way again.
         """
-        if self.inside or not self.order.lines:
-            raise UsageError("time travel is from outside a simulation that has written events (trace=True)")
         if not 0 <= event <= len(self.order.lines):
             raise UsageError(
                 f"there is no event {event:,}: this run has {len(self.order.lines):,} so far, 0 is before them"
             )
+        again, journey = self._again(self.script, event)
+        journey.to(event)
+        return again
+
+    def _again(self, script: list[Entry], event: int) -> tuple[Self, Journey]:
+        """A cluster in which nothing has happened yet, and the way to go in it, as far as this event."""
+        if self.inside or not self.order.lines:
+            raise UsageError("time travel is from outside a simulation that has written events (trace=True)")
         if self.script.broken is not None and event > self.script.broken:
             raise UsageError(
                 f"a verb was interrupted by hand: after event {self.script.broken:,} the run cannot be made again"
             )
         again = type(self).__new__(type(self))
         again._lineage = self._lineage
-        again._journey = _Journey(again, self.script, self.order.lines)
-        again._journey.to(event)
-        return again
+        again._journey = journey = Journey(again, script, self.order.lines)
+        return again, journey
 
     def back(self, events: int = 1) -> Self:
         """This run once more, so many events earlier than it is now."""
         return self.at(max(0, len(self.order.lines) - events))
+
+    def after(self, verbs: int) -> Self:
+        """This run once more, as it stood when its first so many verbs (`script`) were over: exactly so, also where the last of
+        them wrote no event. Errors: those of `at`."""
+        if not 1 <= verbs <= len(self.script):
+            raise UsageError(f"this run has {len(self.script):,} verbs so far: choose from 1 to that, not {verbs:,}")
+        again, journey = self._again(self.script[:verbs], self.script[verbs - 1].after or 0)
+        while again._journey is not None:
+            journey.to(None)
+        return again
 
     @abstractmethod
     def look(self, node: str) -> dict[str, Any]:
@@ -162,107 +176,6 @@ class Travel(Cluster[SimNode]):
             self._journey.began(self.simulation)
 
 
-class _Journey:
-    """A script on its way through another cluster."""
-
-    def __init__(self, cluster: Travel, script: Script, lines: list[bytes]) -> None:
-        self._cluster = cluster
-        self._entries, self._lines = list(script), list(lines)
-        self._next = 0  # of the entries
-        self._past = 0  # of the entries: those before are over
-        self._drive = Drive(self._play)
-        self._stop: int | None = 0
-        self._differs = 0
-        self._simulation: Simulation | None = None
-        cluster.order.watch = self._written
-
-    @property
-    def stands(self) -> bool:
-        return self._drive.stands
-
-    def began(self, simulation: Simulation) -> None:
-        self._simulation = simulation
-        if self._stop == 0:
-            simulation.scheduler.halt = self._drive.halt
-
-    def to(self, event: int | None) -> None:
-        """Go on to an event; without one to the end of a verb, or to where it was left for another decision."""
-        while (found := self._left(event)) is not None:
-            written, goal = len(self._cluster.order.lines), found
-            if goal > written or self._simulation is None:
-                self._go(goal)
-                if event is None:
-                    return
-            self._leave()
-            self._past, self._drive = self._next, Drive(self._play)
-        self._go(event)
-        if self._drive.over:
-            self.end()
-
-    def _left(self, event: int | None) -> int | None:
-        """After which event, before that one, the next verb was left; without one, the present or next verb only."""
-        under_way = self._next - self._cluster.script.busy
-        for entry in self._entries[self._past : None if event is not None else under_way + 1]:
-            if entry.left and entry.after is not None and (event is None or entry.after < event):
-                return entry.after
-        return None
-
-    def _go(self, stop: int | None) -> None:
-        self._stop = stop
-        if self._simulation is None or stop != len(self._cluster.order.lines):
-            self._drive.go_on()
-        if self._simulation is not None:
-            self._simulation.scheduler.halt = None
-        written = len(self._cluster.order.lines)
-        if self._differs or (stop is not None and written < stop):
-            self._cluster.close()
-            raise self._difference(self._differs or written + 1)
-
-    def _play(self) -> None:
-        if self._simulation is not None:
-            self._simulation.take_over()
-        while self._next < len(self._entries):
-            self._next += 1
-            with contextlib.suppress(Exception):  # it was raised in the first run too, or the events will differ
-                self._entries[self._next - 1].carry_out(self._cluster)
-            if self._stop is None:
-                self._drive.halt()
-
-    def _written(self, line: bytes) -> None:
-        number = len(self._cluster.order.lines)
-        if number <= len(self._lines) and line != self._lines[number - 1] and not self._differs:
-            self._differs = number
-        if (number == self._stop or self._differs) and self._simulation is not None:
-            self._simulation.scheduler.halt = self._drive.halt
-
-    def _difference(self, number: int) -> ReplayDiffers:
-        before = _told(self._lines[number - 1]) if number <= len(self._lines) else "nothing"
-        lines = self._cluster.order.lines
-        now = _told(lines[number - 1]) if number <= len(lines) else "nothing more"
-        return ReplayDiffers(
-            f"event {number:,} was {before}; made again it is {now}. What the cluster's own verbs do is the same each time: look "
-            f"at the functions that you gave it. One that remembers something from call to call (a list, a counter, a generator "
-            f"of random numbers that is not made anew), or asks the real clock, does not do the same again"
-        )
-
-    def _leave(self) -> None:
-        """The verb under way is left where it stands."""
-        cluster = self._cluster
-        if cluster.script.busy:
-            entry: Entry = cluster.script[-1]
-            entry.left, entry.after = True, len(cluster.order.lines)
-        self._drive.drop()
-        cluster.script.busy = False
-
-    def end(self) -> None:
-        """From here on the cluster goes its own way, and whoever calls this runs it."""
-        self._leave()
-        if self._simulation is not None:
-            self._simulation.take_over()
-        self._cluster.order.watch = None
-        self._cluster._journey = None
-
-
 def _lineage(cluster: object) -> object:
     return object.__getattribute__(cluster, "_lineage")
 
@@ -280,9 +193,3 @@ def _differing(before: Any, after: Any) -> tuple[Any, Any]:
         {key: value for key, value in before.items() if after.get(key) != value},
         {key: value for key, value in after.items() if before.get(key) != value},
     )
-
-
-def _told(line: bytes) -> str:
-    event = _decode(line)
-    about = " ".join(each for each in (event.kind, event.method, event.file) if each)
-    return f"{about!r} at {event.node}, {event.time:.6f} s" + (f", with {event.peer}" if event.peer else "")

@@ -123,7 +123,9 @@ class _Layout:
             said = label_of(message) + (": lost" if message.fate == "lost" else "")
             kind = "label-bad" if message.failed else "label"
             self._label(self._page.labels.along(start, end, [said], kind))
-        self._draw(shapes, message_hover(message, self._page.start))
+        first = message.first
+        sent = f"{first.node} {first.number}" if first.kind == "send" else ""
+        self._groups.append(Group(shapes, message_hover(message, self._page.start), sent))
 
     def _ends(self, message: Message) -> tuple[Point, Point]:
         """Where an arrow starts and ends: level where the log of one end does not tell, a little down if it did not arrive."""

@@ -104,10 +104,12 @@ Shape = Path | Dot | Text
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Shapes that are one thing. `hover` is what a pointer over them is told, "" nothing."""
+    """Shapes that are one thing. `hover` is what a pointer over them is told, "" nothing; `sent` is a message's sender and the
+    number of its event there, by which a page finds it."""
 
     shapes: list[Shape]
     hover: str = ""
+    sent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ def _group(group: Group) -> str:
         return inside
     first = next((shape for shape in group.shapes if isinstance(shape, Path)), None)
     hit = f'<path class="rd-hit" d="{_d(first)}"/>' if first is not None and not first.closed else ""
-    return f'<g class="rd-g"><title>{escape(group.hover, quote=False)}</title>{inside}{hit}</g>'
+    sent = f' data-sent="{escape(group.sent)}"' if group.sent else ""
+    return f'<g class="rd-g"{sent}><title>{escape(group.hover, quote=False)}</title>{inside}{hit}</g>'
 
 
 def _shape(shape: Shape) -> str:
