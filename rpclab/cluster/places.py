@@ -1,4 +1,4 @@
-"""Where stepping has led: a moment of a run, with the messages under way and what each node knew, and the tree of such moments."""
+"""Where stepping has led: a moment of a run, with what was under way and what each node knew; and the tree of such moments."""
 
 from __future__ import annotations
 

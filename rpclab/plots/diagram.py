@@ -16,6 +16,7 @@ from ..study.spacetime import LIMIT, SpaceTime, spacetime
 from ..trace import Event
 from .diagram_axes import draw, figure_of
 from .diagram_layout import lay_out
+from .diagram_page import WIDTH
 from .diagram_svg import html_page, svg
 
 __all__ = ["Diagram", "diagram"]
@@ -48,6 +49,7 @@ def diagram(
     mark: Event | Iterable[Event] = (),
     limit: int = LIMIT,
     title: str = "",
+    width: float = WIDTH,
 ) -> Diagram:
     """Show who said what to whom, and when: every message, file and fault of a run, or those that are asked for.
 
@@ -57,6 +59,7 @@ def diagram(
     - `from_s`, `to_s`: only these seconds of the run; `last`: only so many events; `around`: only the events around this one.
     - `expand`: a file's packets as arrows, not one band; True, or a file's name. `heartbeats`: show them too.
     - `mark`: an event, or several, to point out, such as those with which a check shows what was broken.
+    - `width`: so many points; many nodes make it wider.
     - `limit`: the most messages, files and events that are drawn; the picture says how many are left out.
 
     Shown in a notebook, an arrow tells all about its message to who points at it. Errors: UsageError.
@@ -78,16 +81,16 @@ def diagram(
         mark=mark,
         limit=limit,
     )
-    return Diagram(scene, axis, title)
+    return Diagram(scene, axis, title, width)
 
 
 class Diagram:
     """A space-time diagram. A notebook shows it; `save` writes it to a file; `print` tells it in words."""
 
-    def __init__(self, scene: SpaceTime, axis: str, title: str) -> None:
+    def __init__(self, scene: SpaceTime, axis: str, title: str, width: float = WIDTH) -> None:
         self.scene = scene
         """What is drawn, as values."""
-        self.picture = lay_out(scene, axis, title)
+        self.picture = lay_out(scene, axis, title, width)
 
     def svg(self, *, background: str = "none") -> str:
         """The picture as the text of an SVG file."""

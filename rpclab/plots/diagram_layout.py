@@ -10,7 +10,7 @@ from ..study.spacetime_messages import Message, Transfer
 from ..text import bytes_text
 from ..trace import Event
 from .diagram_labels import LEFT, LETTER, wrapped
-from .diagram_page import Page, corners
+from .diagram_page import WIDTH, Page, corners
 from .diagram_shapes import STYLES, Dot, Group, Path, Picture, Point, Shape, Text, cross, head
 from .diagram_words import description, label_of, lines, message_hover, moment_hover, transfer_hover
 
@@ -24,9 +24,9 @@ _LAST_NAMED = frozenset({"registered", "started", "stopped", "safe-mode", "trust
 _RANK = {"request": 0, "notification": 1, "packets": 2}  # whose label matters more
 
 
-def lay_out(scene: SpaceTime, axis: str, title: str) -> Picture:
+def lay_out(scene: SpaceTime, axis: str, title: str, width: float = WIDTH) -> Picture:
     """The picture of what was chosen."""
-    return _Layout(Page(scene, axis, title)).picture()
+    return _Layout(Page(scene, axis, title, width)).picture()
 
 
 class _Layout:

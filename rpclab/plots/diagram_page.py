@@ -13,11 +13,11 @@ from .diagram_places import Places
 from .diagram_shapes import STYLES, Group, Path, Shape, Text, cross, head
 from .diagram_words import fault_hover, seconds
 
-__all__ = ["Page", "corners"]
+__all__ = ["WIDTH", "Page", "corners"]
 
 _HEAD = 60.0  # for the names
 _TITLE = 24.0
-_WIDTH = 900.0  # as wide as a notebook's cell; many nodes make it wider
+WIDTH = 900.0  # as wide as a notebook's cell; many nodes make it wider
 _LEAST = 460.0  # so that the legend has room beside a single node
 _NARROW, _WIDE = 88.0, 210.0  # a column
 _TICKS = 44.0  # points from one time to the next
@@ -27,14 +27,14 @@ _TAIL = 18.0  # how far the lines go on below the last event
 class Page:
     """Where columns and rows are. `axis` is "time" or "step"."""
 
-    def __init__(self, scene: SpaceTime, axis: str, title: str) -> None:
+    def __init__(self, scene: SpaceTime, axis: str, title: str, width: float = WIDTH) -> None:
         self.scene, self.axis, self.title = scene, axis, title
         self.start = scene.history.start
         events = [event for message in scene.messages for event in (*message.events, *message.staged[-1:])]
         events += [event for transfer in scene.transfers for event in corners(transfer)]
         events += [event for event in (*scene.moments, *scene.marks) if self.column(event) is not None]
         self.places = Places(events, axis)
-        column = max(_NARROW, min(_WIDE, (_WIDTH - LEFT - RIGHT) / max(1, len(scene.nodes))))
+        column = max(_NARROW, min(_WIDE, (width - LEFT - RIGHT) / max(1, len(scene.nodes))))
         self.x = {node: LEFT + (place + 0.5) * column for place, node in enumerate(scene.nodes)}
         self.width = max(_LEAST, LEFT + len(scene.nodes) * column + RIGHT)
         self.top = _HEAD + (_TITLE if title else 0.0)

@@ -27,13 +27,14 @@ _open: dict[tuple[str, str], Panel] = {}
 _open_lock = threading.Lock()  # guards _open
 
 
-def script(name: str) -> str:
+def script(*names: str) -> str:
     """A widget's script, behind what all of them share: a module that a notebook loads cannot import its neighbours."""
-    return "\n".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("elements", name))
+    return "\n".join((_HERE / f"{part}.js").read_text(encoding="utf-8") for part in ("elements", *names))
 
 
-def style() -> str:
-    return (_HERE / "panel.css").read_text(encoding="utf-8")
+def style(*more: str) -> str:
+    """What all widgets look like, and what one of them has of its own."""
+    return "\n".join((_HERE / f"{part}.css").read_text(encoding="utf-8") for part in ("panel", *more))
 
 
 def sentence(error: BaseException) -> dict[str, str]:
