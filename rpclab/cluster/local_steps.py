@@ -24,6 +24,7 @@ class RecordedSteps(Steps):
     def __init__(self, cluster: Any) -> None:
         self._tail, self._events = cluster.tail(), list[Event]()
         super().__init__(cluster)
+        self._settled = self.here  # the place at which the nodes were looked at again
 
     @property
     def last(self) -> Place:
@@ -40,11 +41,22 @@ class RecordedSteps(Steps):
             held = [message.id for message in self.cluster.messages()]
             now = [repr(each).strip("<>") for each in self.cluster.stage.operations]
             if held == [message.id for message in last.messages] and now == last.operations:
-                return False
+                return self._settle(last)
             place = self._arrive(last, _came(last, held, now), ("came", held))
             if self.here is last:
                 self.here = place
             return True
+
+    def _settle(self, last: Place) -> bool:
+        """What the nodes did right after a step belongs to it: they are looked at once more."""
+        if self._settled is last:
+            return False
+        self._settled, found = last, self._look()
+        if found == last.found:
+            return False
+        last.found = found
+        last.seconds, last.events = self._moment()
+        return True
 
     def history(self) -> History:
         return History(self._events[: self.here.events])

@@ -161,9 +161,14 @@ class Steps:
         """The events up to the place one looks at."""
         raise NotImplementedError
 
+    @property
+    def root(self) -> Place:
+        """Where stepping began."""
+        return next(iter(self.places.values()))
+
     def tree(self) -> list[tuple[int, Place]]:
         """Every place with how often the way to it has forked, in the order in which a tree shows them."""
-        return tree(next(iter(self.places.values())))
+        return tree(self.root)
 
     def __repr__(self) -> str:
         return "\n".join(
@@ -214,10 +219,13 @@ class Steps:
             words,
             key,
             Messages(message.still() for message in cluster.messages()),
-            {node: _looked(cluster, node) for node in cluster.nodes},
+            self._look(),
             *self._moment(),
             [repr(each).strip("<>") for each in cluster.stage.operations],
         )
+
+    def _look(self) -> dict[str, dict[str, Any]]:
+        return {node: _looked(self.cluster, node) for node in self.cluster.nodes}
 
     def _moment(self) -> tuple[float, int]:
         """The seconds of the run, and the number of its events."""

@@ -209,6 +209,7 @@ class Stepper(Panel):
             return
         try:
             if self._target is None and self.steps.look_again():
+                self._shown = None  # also a place that was shown already may tell more
                 self._show(self.problem)
         except Exception as error:  # the outermost edge: the next look may succeed
             if not self._closing:
@@ -228,7 +229,7 @@ class Stepper(Panel):
                 self.nodes = [view.node_card(at, node, _role(cluster, node)) for node in at.found]
                 self.way, self.here = view.way(self.steps), view.here(self.steps)
                 if history is not None:
-                    self.targets, self.picture = view.targets(at, history), view.picture(history)
+                    self.targets, self.picture = view.targets(at, history), view.picture(self.steps.root, history)
                 self.problem = problem or {}
                 self.working = "running on" if self._target is not None else ""
                 self.status = self._said()

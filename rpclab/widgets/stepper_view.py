@@ -121,11 +121,13 @@ def targets(place: Place, history: History) -> list[list[str]]:
     ]
 
 
-def picture(history: History) -> str:
-    """The space-time diagram of what led here, as HTML; a sentence where it cannot be drawn."""
+def picture(root: Place, history: History) -> str:
+    """The space-time diagram from where stepping began, as HTML; a sentence where it cannot be drawn."""
+    sent = {message.sent for message in root.messages}
+    began = [event.time - history.start for event in history if (event.node, event.number) in sent]
     try:
         from ..plots import diagram
 
-        return diagram(history, last=_LAST, width=_WIDTH)._repr_html_()
+        return diagram(history, from_s=min([root.seconds, *began]), last=_LAST, width=_WIDTH)._repr_html_()
     except (ImportError, RpclabError) as error:
         return f"<p>No picture: {html.escape(str(error))}</p>"

@@ -71,7 +71,11 @@ def page() -> Iterator[Callable[[Any], Page]]:
     yield opened
     for widget in widgets:
         widget.close()
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith(("uploader-", "dashboard-"))]
+    left = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith(("uploader-", "dashboard-", "stepper-"))
+    ]
     assert not left, f"threads left behind: {left}"
 
 
