@@ -87,7 +87,8 @@ def test_next_delivers_and_tells_what_changed_in_which_node(real: Any, page: Any
     eventually(
         lambda: any(fact[:2] == ["files", "client1/a.txt"] for fact in card(steps, "manager")["facts"]), what="the file"
     )
-    assert cluster.messages() == [] and not steps.widget.working
+    eventually(lambda: not steps.widget.working, what="rest")
+    assert cluster.messages() == []
 
 
 def test_back_and_forward_over_processes_and_no_other_way_from_there(real: Any, page: Any, eventually: Any) -> None:
