@@ -30,8 +30,8 @@ setup: .venv/.have-notebook ## make .venv with all that demo and lab need
 demo: .venv/.have-plots ## back real files up on a cluster of real processes, kill a server, restore, compare
 	@$(BIN)/rpclab demo
 
-test: .venv/.have-test ## run the tests
-	@$(BIN)/python -m pytest
+test: .venv/.have-test ## run the tests, two files at once; four: make test JOBS=4
+	@$(BIN)/python -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile
 
 browser: .venv/.have-browser build/npm ## try the notebooks and the page in a real browser (Chromium); pictures in out/browser/
 	@$(BIN)/python -m pytest tests/browser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -24,6 +25,21 @@ WITHIN_S = 20.0  # how long a condition may take on a slow machine before a test
 @pytest.fixture
 def world() -> RealWorld:
     return RealWorld(seed=1)
+
+
+@pytest.fixture
+def default_ports() -> Iterator[None]:
+    """The description's ports are this test's alone: of those that run side by side one after the other has them."""
+    with socket.socket() as guard:
+        until = time.monotonic() + 10 * WITHIN_S
+        while True:
+            try:
+                guard.bind(("127.0.0.1", 65431))
+                break
+            except OSError:
+                assert time.monotonic() < until, "another program uses port 65431"
+                threading.Event().wait(0.1)
+        yield
 
 
 @pytest.fixture(scope="session")

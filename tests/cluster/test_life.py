@@ -62,7 +62,9 @@ def test_the_same_line_again_gives_a_clean_new_cluster(
         first.connect("ann")
 
 
-def test_the_default_ports_are_those_of_the_description_and_free_again_at_once(tmp_path: pathlib.Path) -> None:
+def test_the_default_ports_are_those_of_the_description_and_free_again_at_once(
+    tmp_path: pathlib.Path, default_ports: None
+) -> None:
     for _ in range(2):
         try:
             cluster = LocalCluster(servers=3, clients=0, data=tmp_path)

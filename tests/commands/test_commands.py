@@ -109,7 +109,7 @@ def test_up_again_is_a_clear_error_and_changes_nothing(running: Any) -> None:
     ]
 
 
-def test_up_that_cannot_start_shows_the_part_s_own_error_and_leaves_nothing(shell: Any) -> None:
+def test_up_that_cannot_start_shows_the_part_s_own_error_and_leaves_nothing(shell: Any, default_ports: None) -> None:
     with socket.socket() as taken:
         try:
             taken.bind(("127.0.0.1", 65432))
