@@ -30,6 +30,11 @@ LAB = Lab(
             "Follow the value of the function from where it returns to where call returns.",
             "The function was run, and its result did not come back.",
         ),
+        "wrapped": Hint(
+            "The function returns 5. What exactly does the caller get?",
+            "Look at what call makes of the value before it gives it back.",
+            "The result comes back as another thing: wrapped, turned into a text, or as a coroutine that nobody awaits.",
+        ),
         "arguments": Hint(
             "Does the function get what the caller wrote, in order, and by name?",
             "Look at how args and kwargs are handed on.",
@@ -60,6 +65,11 @@ LAB = Lab(
             "Look for an except around the call of the function.",
             "An exception of the function does not come out of call: it is swallowed, or given back as if it were a result.",
         ),
+        "taken-for-unknown": Hint(
+            "The function itself raises a KeyError. What does the caller hear?",
+            "Look at what stands in your try: only the look-up, or the call of the function too?",
+            "An error from within the function is taken for a name that is not there.",
+        ),
         "any-attribute": Hint(
             "Who decides which functions a stranger may call: you, or whoever sends the name?",
             "Look for getattr with a name that came off the wire.",
@@ -74,6 +84,11 @@ LAB = Lab(
             "How does a method of an object know its object?",
             "Look at what register_instance puts into the table: the function of the class, or that of the object?",
             "The public methods of an object cannot be called, or not as its own.",
+        ),
+        "inherited": Hint(
+            "Where does Python find a method that an object has from a base class?",
+            "Look at how register_instance finds the names: vars and __dict__ hold only what was written in that one class.",
+            "Public methods that the object's class has inherited are not offered.",
         ),
         "shared-table": Hint(
             "There are several nodes. Which table does each have?",
@@ -119,8 +134,16 @@ LAB = Lab(
 )
 
 
-def _add(a: int, b: int = 10, *rest: int, scale: int = 1) -> int:
+def add(a: int, b: int = 10, *rest: int, scale: int = 1) -> int:
     return (a + b + sum(rest)) * scale
+
+
+def _names(registry: Any) -> list[str]:
+    found = registry.names()
+    try:
+        return sorted(found)
+    except TypeError:
+        raise Broken("names", f"names() gave back {found!r:.80}: the names are expected, as texts") from None
 
 
 def _called(registry: Any, name: str, args: list[Any], kwargs: dict[str, Any], wanted: Any) -> None:
@@ -132,20 +155,22 @@ def _called(registry: Any, name: str, args: list[Any], kwargs: dict[str, Any], w
     if found is None:
         raise Broken("result", f"{name}({shown}) gave back None")
     if found != wanted:
-        raise Broken("arguments", f"{name}({shown}) gave back {found!r}, not {wanted!r}")
+        fault = "arguments" if type(found) is type(wanted) else "wrapped"
+        raise Broken(fault, f"{name}({shown}) gave back {found!r}, not {wanted!r}")
 
 
 @LAB.check("a registered function can be called by its name, and its result comes back", points=1)
 def first_call(mine: Mine, trial: Trial) -> None:
     registry = mine.Registry()
     registry.register(lambda: "hello", "greet")
-    _called(registry, "greet", [], {}, "hello")
+    with _lookup("other-name", "register(function, 'greet') did not enter it as 'greet'"):
+        _called(registry, "greet", [], {}, "hello")
 
 
 @LAB.check("arguments arrive as they were written, by position and by name", points=2, after=("first-call",))
 def arguments(mine: Mine, trial: Trial) -> None:
     registry, a, b = mine.Registry(), trial.random.randrange(100), trial.random.randrange(100)
-    registry.register(_add, "add")
+    registry.register(add)
     for args, kwargs, wanted in (
         ([a, b], {}, a + b),
         ([a], {}, a + 10),
@@ -165,10 +190,10 @@ def arguments(mine: Mine, trial: Trial) -> None:
 )
 def names(mine: Mine, trial: Trial) -> None:
     registry, other = mine.Registry(), mine.Registry()
-    registry.register(_add)
-    with _lookup("other-name", "register(function) did not enter it under its own name, '_add'"):
-        _called(registry, "_add", [1, 2], {}, 3)
-    registry.register(_add, "plus")
+    registry.register(add)
+    with _lookup("other-name", "register(function) did not enter it under its own name, 'add'"):
+        _called(registry, "add", [1, 2], {}, 3)
+    registry.register(add, "plus")
     with _lookup("other-name", "register(function, 'plus') did not enter it as 'plus'"):
         _called(registry, "plus", [1, 2], {}, 3)
 
@@ -177,10 +202,10 @@ def names(mine: Mine, trial: Trial) -> None:
 
     if registry.register(double) is not double:
         raise Broken("decorator", "register(double) did not give double back")
-    if sorted(registry.names()) != ["_add", "double", "plus"]:
-        raise Broken("names", f"_add, double and plus were registered; names() gave back {list(registry.names())}")
-    if list(other.names()):
-        raise Broken("shared-table", f"a second registry, into which nothing was entered, has {list(other.names())}")
+    if _names(registry) != ["add", "double", "plus"]:
+        raise Broken("names", f"add, double and plus were registered; names() gave back {_names(registry)}")
+    if _names(other):
+        raise Broken("shared-table", f"a second registry, into which nothing was entered, has {_names(other)}")
 
 
 @contextlib.contextmanager
@@ -211,6 +236,8 @@ def errors(mine: Mine, trial: Trial) -> None:
         raise Broken("swallowed", f"a ZeroDivisionError came out as {type(error).__name__}: {error}") from error
     else:
         raise Broken("swallowed", f"divide(1, 0) gave back {found!r}, and raised nothing")
+    for error_kind in (KeyError, AttributeError, TypeError):
+        _from_within(registry, error_kind)
     try:
         found = registry.call("devide", [1, 1], {})
     except LookupError as error:
@@ -223,7 +250,30 @@ def errors(mine: Mine, trial: Trial) -> None:
         raise Broken("unhelpful", f"the error says {said!r}")
 
 
-class _Thermometer:
+def _from_within(registry: Any, kind: type[Exception]) -> None:
+    """An error of the function that could be taken for one of the look-up."""
+    own = kind("of the function")
+
+    def fails() -> None:
+        raise own
+
+    registry.register(fails)
+    try:
+        found = registry.call("fails", [], {})
+    except Exception as error:
+        if error is not own and type(error) is not kind:
+            seen = f"fails() raised {own!r}, and call {type(error).__name__}: {error}"
+            raise Broken("taken-for-unknown", seen) from error
+    else:
+        raise Broken("swallowed", f"fails() raised {own!r}; call gave back {found!r}")
+
+
+class _Instrument:
+    def maker(self) -> str:
+        return "ours"
+
+
+class _Thermometer(_Instrument):
     unit = "C"
 
     def __init__(self, degrees: int) -> None:
@@ -249,12 +299,14 @@ def nothing_else(mine: Mine, trial: Trial) -> None:
         raise Broken("instance", f"{type(error).__name__}: {error}") from error
     if found != [degrees, degrees + 5]:
         raise Broken("instance", f"read() and warmer(by=5) of {degrees} degrees gave back {found}")
+    with _lookup("inherited", "the thermometer has maker() from its base class"):
+        _called(registry, "maker", [], {}, "ours")
     for name in ("call", "register", "names", "register_instance", "__init__", "__class__", "__dict__"):
         _refused(registry, name, "any-attribute")
     for name in ("_calibrate", "unit", "degrees"):
         _refused(registry, name, "private")
-    if sorted(registry.names()) != ["read", "warmer"]:
-        raise Broken("private", f"of a thermometer, names() lists {sorted(registry.names())}")
+    if _names(registry) != ["maker", "read", "warmer"]:
+        raise Broken("private", f"of a thermometer with maker, read and warmer, names() lists {_names(registry)}")
 
 
 def _refused(registry: Any, name: str, fault: str) -> None:

@@ -133,6 +133,8 @@ def _students_line(error: BaseException, submission: Submission) -> str:
     """The last line of the student's own code that an exception went through, "" if it went through none."""
     found = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == __file__:
+            continue  # it is __main__ too, as a notebook is
         if frame.f_globals.get("__name__") in (MODULE, "__main__") or frame.f_code.co_filename == submission.source:
             found = f"in {frame.f_code.co_name}, line {line}"
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
 
@@ -18,6 +19,9 @@ from rpclab.labs.verdict import FAIL, PASS, UNKNOWN, Verdict, Verdicts
 
 RIGHT = "return min(servers, key=lambda s: (s.stored_bytes + s.reserved_bytes, s.node))"
 HEAD = "def choose(servers, request, random):\n    "
+
+
+LAB2_STARTER = pathlib.Path(__file__).parents[2] / "notebooks" / "labs" / "lab2.py"
 
 
 def verdicts(text: str, only: str | None = "one-of-them") -> Verdicts:
@@ -119,8 +123,6 @@ def test_the_checks_after_one_that_was_ended_are_still_run() -> None:
 
 
 def test_a_notebook_gives_its_definitions_and_nothing_else_of_it_is_run(tmp_path: pathlib.Path) -> None:
-    import json
-
     cells = [
         "%matplotlib inline\nimport operator",
         "def choose(servers, request, random):\n    return None",
@@ -129,11 +131,37 @@ def test_a_notebook_gives_its_definitions_and_nothing_else_of_it_is_run(tmp_path
         "this is no Python",
         f"LEAST = 0\n@staticmethod\ndef helper(): pass\n{HEAD}{RIGHT}",
         "open('/nowhere/at/all')",
+        "def choose(servers, request  # half done, never run",
     ]
     notebook = {"cells": [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]}
     path = tmp_path / "mine.ipynb"
     path.write_text(json.dumps(notebook), encoding="utf-8")
     assert check("lab4", path, only="fewest").passed
+
+
+@pytest.mark.parametrize(
+    ("cell", "works"),
+    [
+        ("%%time\nimport struct\nHEADER = struct.Struct('>BI')\n", True),  # a value that only a call can make
+        ("from struct import Struct as S\nHEADER = S('>BI')\nLIMITS = dict(largest=65536)\n", True),
+        ("files = !ls\nimport struct\nif True:\n    !ls\nstruct?\nHEADER = struct.Struct('>BI')\n", True),
+        ("import struct, os\nHEADER = os.system('exit 1') or struct.Struct('>BI')\n", False),  # nothing is started
+    ],
+)
+def test_what_a_notebooks_definitions_need_is_taken_with_them(cell: str, works: bool, tmp_path: pathlib.Path) -> None:
+    framing = LAB2_STARTER.read_text(encoding="utf-8").partition("class Framing:")[2].replace("LARGEST", "65536")
+    text = f"class Framing:{framing}\n    text = ('%d'\n      % 5)\n"
+    path = tmp_path / "mine.ipynb"
+    cells = [{"cell_type": "code", "source": source} for source in (cell, text)]
+    path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    assert check("lab2", path, only="round-trip").passed == works
+
+
+def test_a_notebook_whose_only_cell_is_half_done_says_where(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "mine.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": "def choose(servers\n"}]}), encoding="utf-8")
+    first = check("lab4", path, only="fewest").first
+    assert first is not None and first.fault == "does-not-load" and "line 1" in first.seen
 
 
 def test_functions_of_a_notebook_are_checked_as_they_are() -> None:
