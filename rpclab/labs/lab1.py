@@ -170,7 +170,7 @@ def first_call(mine: Mine, trial: Trial) -> None:
 @LAB.check("arguments arrive as they were written, by position and by name", points=2, after=("first-call",))
 def arguments(mine: Mine, trial: Trial) -> None:
     registry, a, b = mine.Registry(), trial.random.randrange(100), trial.random.randrange(100)
-    registry.register(add)
+    registry.register(add, "add")
     for args, kwargs, wanted in (
         ([a, b], {}, a + b),
         ([a], {}, a + 10),
