@@ -136,7 +136,8 @@ class SimulatedClock:
         self._scheduler, self._life = scheduler, life
 
     def now(self) -> float:
-        return self._life.clock(self._scheduler.now)
+        life = self._life
+        return self._scheduler.now if life.right else life.clock(self._scheduler.now)
 
     def sleep(self, seconds: float) -> None:
         self._scheduler.sleep(seconds / self._life.rate)

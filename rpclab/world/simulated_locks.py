@@ -23,10 +23,11 @@ class SimulatedLock:
         scheduler = self._scheduler
         if self._life.ended:
             return True
-        if scheduler.halt is not None:
+        if blocking:
+            if scheduler.chance_at_lock() < INTERRUPTED:
+                scheduler.interrupt()
+        elif scheduler.halt is not None:
             scheduler.halt()
-        if blocking and scheduler.chance() < INTERRUPTED:
-            scheduler.interrupt()
         while self._held:
             if not blocking:
                 return False
@@ -43,11 +44,13 @@ class SimulatedLock:
         if self._parked:
             self._scheduler.wake(self._parked, 1)
 
-    def __enter__(self) -> bool:
-        return self.acquire()
+    __enter__ = acquire
 
     def __exit__(self, *exc: object) -> None:
-        self.release()
+        if self._held and not self._parked and not self._life.ended:
+            self._held = False
+        else:
+            self.release()
 
 
 class SimulatedCondition(SimulatedLock):

@@ -36,7 +36,8 @@ class SimulatedStream:
         self._unread = 0  # bytes on their way here or in the inbox
         self._free_at = 0.0  # when the way from here is free again
         self._ended = self._shut = self._lost = self._closed = self._gone = False
-        self._parked: Parked = []
+        self.parked: Parked = []
+        self._blocked = 0  # those who wait to send
         wires.streams.setdefault(life.node, {})[self] = None
 
     def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
@@ -44,16 +45,17 @@ class SimulatedStream:
         if self._life.ended:
             raise GreenletExit
         data = bytes(buffers[0]) if len(buffers) == 1 else b"".join(buffers)
-        cut, chance, other = self._wires.conditions.cut, self._wires.chance, self.other
+        wires, other = self._wires, self.other
+        conditions, chance = wires.conditions, wires.chance
         done, left = 0, len(data)
         while left:
             if self._lost or self._shut:
                 raise ConnectionLost(f"the connection to {address_text(self.peer)} is gone")
             if other._unread >= _WINDOW_BYTES:
-                self._wait("send to", deadline)
+                self._wait_to_send(deadline)
                 continue
             count = left if left < _SEGMENT_BYTES else _SEGMENT_BYTES
-            if chance() < cut:
+            if chance() < conditions.cut:
                 count = int(count ** chance()) or 1
                 scheduler.interrupt()
             piece = data if count == len(data) else data[done : done + count]
@@ -63,18 +65,19 @@ class SimulatedStream:
             self._travel(other._arrive, piece, count)
 
     def _travel(self, what: Callable[[Any], object], argument: Any = None, length: int = 0) -> None:
-        wires, now = self._wires, self._scheduler.now
+        wires, scheduler = self._wires, self._scheduler
         conditions = wires.conditions
         chance = wires.chance()
         latency_s, bytes_s = conditions.latency_s * (0.5 + chance), conditions.bytes_s
         if wires.slowed and (slow := wires.slowed.get((self.node, self.other.node))):
             latency_s, bytes_s = latency_s + slow[0], slow[1]
-        arrival = now + latency_s
+        arrival = scheduler.now + latency_s
         if chance < conditions.stall:
             arrival += conditions.stall_s * wires.chance()
-        arrival = max(arrival, self._free_at)
+        if arrival < self._free_at:
+            arrival = self._free_at
         self._free_at = arrival + length / bytes_s
-        self._scheduler.at(arrival, what, argument)
+        scheduler.at(arrival, what, argument)
 
     # ---- what comes from the other end
 
@@ -92,30 +95,26 @@ class SimulatedStream:
     def _arrive(self, data: bytes) -> None:
         if (self._wires.cut or self.late) and self._is_late(self._arrive, data):
             return
-        self._wires.messages += 1
+        wires = self._wires
+        wires.messages += 1
         if self._gone:
-            if self.node not in self._wires.off:
+            if self.node not in wires.off:
                 self.other.lose()  # its system is up again, and knows nothing of this connection
         elif self._shut:
             self.other.lose()
         else:
             self._inbox += data
-            if self._parked:
-                self._wake_soon()
-
-    def _wake_soon(self) -> None:
-        """A receiver that is not given its turn at once reads together what was sent apart."""
-        wires = self._wires
-        if wires.chance() < wires.conditions.joined:
-            self._scheduler.at(self._scheduler.now + wires.latency(), self._scheduler.wake, self._parked)
-        else:
-            self._scheduler.wake(self._parked)
+            if self.parked:  # one that is not given its turn at once reads together what was sent apart
+                if wires.chance() < wires.conditions.joined:
+                    self._scheduler.at(self._scheduler.now + wires.latency(), self._scheduler.wake, self.parked)
+                else:
+                    self._scheduler.wake(self.parked)
 
     def _end(self, _: object = None) -> None:
         if (self._wires.cut or self.late) and self._is_late(self._end, None):
             return
         self._ended = True
-        self._scheduler.wake(self._parked)
+        self._scheduler.wake(self.parked)
 
     def _reset(self, _: object = None) -> None:
         if not ((self._wires.cut or self.late) and self._is_late(self._reset, None)):
@@ -124,7 +123,7 @@ class SimulatedStream:
     def lose(self, _: object = None) -> None:
         self._lost = True
         self._inbox.clear()
-        self._scheduler.wake(self._parked)
+        self._scheduler.wake(self.parked)
 
     def receive_into(self, view: memoryview, deadline: float | None) -> int:
         inbox = self._inbox
@@ -133,7 +132,8 @@ class SimulatedStream:
                 raise ConnectionLost(f"the connection to {address_text(self.peer)} is gone")
             if self._ended or self._shut:
                 return 0
-            self._wait("hear from", deadline)
+            if not self._scheduler.wait(self.parked, None if deadline is None else self._life.moment(deadline)):
+                raise self._too_late("hear from")
         count = len(inbox)
         if count <= len(view):
             view[:count] = inbox
@@ -143,13 +143,27 @@ class SimulatedStream:
             view[:] = inbox[:count]
             del inbox[:count]
         self._unread -= count
-        if self.other._parked:
-            self._scheduler.wake(self.other._parked)
+        other = self.other
+        if other.parked:
+            if other._blocked:
+                self._scheduler.wake(other.parked)
+            else:
+                self._scheduler.stir(other)
         return count
 
-    def _wait(self, what: str, deadline: float | None) -> None:
-        if not self._scheduler.wait(self._parked, None if deadline is None else self._life.moment(deadline)):
-            raise DeadlineExceeded(f"could not {what} {address_text(self.peer)} before the deadline")
+    def waits_on(self) -> bool:
+        return not (self._inbox or self._lost or self._closed or self._ended or self._shut)
+
+    def _wait_to_send(self, deadline: float | None) -> None:
+        self._blocked += 1
+        try:
+            if not self._scheduler.wait(self.parked, None if deadline is None else self._life.moment(deadline)):
+                raise self._too_late("send to")
+        finally:
+            self._blocked -= 1
+
+    def _too_late(self, what: str) -> DeadlineExceeded:
+        return DeadlineExceeded(f"could not {what} {address_text(self.peer)} before the deadline")
 
     # ---- the end
 
@@ -160,7 +174,7 @@ class SimulatedStream:
     def _shutdown(self) -> None:
         if not self._shut:
             self._shut = True
-            self._scheduler.wake(self._parked)
+            self._scheduler.wake(self.parked)
             self._travel(self.other._reset if self._unread else self.other._end)
 
     def close(self) -> None:

@@ -1,18 +1,20 @@
 """Simulated tasks and time: greenlets in one thread, one at a time, and a clock that jumps to the next thing that happens.
 
-A task runs until it waits; then one of those that are ready runs, chosen by chance, and when none is, time goes on. Now and
-then a task that takes a lock waits a moment first, as one that the system has interrupted. A `Life` is one run of a node: when
+A task runs until it waits; then one of those that are ready runs, chosen by chance, and when none is, time goes on. Who waits
+finds out itself whose turn is next, and gives it on at once; only what must not happen in the middle of a task goes by the hub,
+the greenlet that runs the simulation. Now and then a task that takes a lock waits a moment first, as one that the system has
+interrupted. A `Life` is one run of a node: when
 it is ended its tasks end together, at the very instruction at which they stand, and whatever they try to do on their way out
 (`finally`, `except BaseException`) has no effect on anything.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
 import random
 from collections.abc import Callable, Iterable
-from typing import Any
+from heapq import heappop, heappush
+from typing import Any, Protocol
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -26,6 +28,15 @@ _INTERRUPTION_S = 0.002  # at most
 _AT_ONE_MOMENT = 1_000_000  # turns without any time passing: somebody turns round and round
 
 Parked = list["SimulatedTask"]
+
+
+class Place(Protocol):
+    """Where tasks wait until something has come there."""
+
+    parked: Parked
+
+    def waits_on(self) -> bool:
+        """Whether there is still nothing for those who wait here."""
 
 
 class Scheduler:
@@ -44,41 +55,77 @@ class Scheduler:
         self.hub = getcurrent()
         self.owner: object = None
         """Whose simulation it is."""
-        self.halt: Callable[[], None] | None = None
-        """Called at the next moment at which a task may be interrupted: see simulated_halt.py."""
+        self.chance_at_lock = chance.random
+        """Drawn by who takes a lock; it halts first while it is to: so whoever need not halt asks nothing."""
+        self._halt: Callable[[], None] | None = None
+        self._straight = False
+        """Whether turns are given on without the hub."""
+        self._ending = 0  # lives that end themselves at this moment: by the hub, for nobody can end his own greenlet
+        self._turns_end = 0
         self._ready: list[SimulatedTask] = []
         self._events: list[tuple[float, int, Callable[[Any], object], Any]] = []
         self._number = 0
+
+    @property
+    def halt(self) -> Callable[[], None] | None:
+        """Called at the next moment at which a task may be interrupted: see simulated_halt.py."""
+        return self._halt
+
+    @halt.setter
+    def halt(self, halt: Callable[[], None] | None) -> None:
+        self._halt, self._straight = halt, False
+        self.chance_at_lock = self.chance if halt is None else self._halt_and_draw
+
+    def _halt_and_draw(self) -> float:
+        if self._halt is not None:
+            self._halt()
+        return self.chance()
 
     def run(self, task: SimulatedTask) -> None:
         """Run until this task has ended. Errors: ClusterError, when all wait for one another."""
         if getcurrent() is not self.hub:
             raise ClusterError("a simulation runs in the thread that made it, and only once at a time")
-        ready, events, chance = self._ready, self._events, self.chance
-        moment = self.turns
+        self._turns_end = self.turns + _AT_ONE_MOMENT
         while not task.done:
-            if self.halt is not None:
-                self.halt()
+            if self._halt is not None:
+                self._halt()
+            self._straight = self._halt is None and not self._ending
+            chosen = self._next()
+            if chosen is not None:
+                chosen.greenlet.switch(chosen.woken)
+                self.current = None
+            elif not self._ready and not self._events:
+                raise ClusterError(f"nothing will ever happen again, and {task.name} still waits")
+            elif self.turns >= self._turns_end:
+                raise ClusterError(f"{self._ready[0].name} turns round and round, and no time passes")
+
+    def _next(self) -> SimulatedTask | None:
+        """Whose turn it is; time goes on until it is somebody's. None if the hub has to see to something first."""
+        ready, events = self._ready, self._events
+        while True:
             if ready:
+                if self.turns >= self._turns_end:
+                    return None
                 if len(ready) > 1:
-                    place = int(chance() * len(ready))
+                    place = int(self.chance() * len(ready))
                     ready[place], ready[-1] = ready[-1], ready[place]
                 chosen = ready.pop()
                 if chosen.life.held is not None:
                     chosen.life.held.append(chosen)
                     continue
                 self.turns += 1
+                if chosen.stirred is not None and self._waits_on(chosen, chosen.stirred):
+                    continue
                 self.current = chosen
-                chosen.greenlet.switch(chosen.woken)
-                self.current = None
-                if self.turns - moment > _AT_ONE_MOMENT:
-                    raise ClusterError(f"{chosen.name} turns round and round, and no time passes")
+                return chosen
             elif events:
-                self.now, _, action, argument = heapq.heappop(events)
-                moment = self.turns
+                self.now, _, action, argument = heappop(events)
+                self._turns_end = self.turns + _AT_ONE_MOMENT
                 action(argument)
             else:
-                raise ClusterError(f"nothing will ever happen again, and {task.name} still waits")
+                return None
+            if not self._straight:
+                return None
 
     def take_over(self, lives: Iterable[Life]) -> None:
         """From now on whoever calls this runs it: what was in the middle of its turn waits for the next one, as interrupted."""
@@ -96,7 +143,7 @@ class Scheduler:
     def at(self, time: float, action: Callable[[Any], object], argument: Any = None) -> None:
         """Do something later; what is due at the same moment is done in this order."""
         self._number += 1
-        heapq.heappush(self._events, (time, self._number, action, argument))
+        heappush(self._events, (time, self._number, action, argument))
 
     def wait(self, parked: Parked, until: float | None = None) -> bool:
         """Let others run until somebody wakes those parked there; False if it got too late first."""
@@ -113,6 +160,13 @@ class Scheduler:
             task.until = until
             if until < task.timer:
                 self._set_timer(task)
+        if self._straight:
+            self.current = None
+            chosen = self._next()
+            if chosen is task:
+                return task.woken
+            if chosen is not None:
+                return bool(chosen.greenlet.switch(chosen.woken))
         return bool(self.hub.switch())
 
     def _set_timer(self, task: SimulatedTask) -> None:
@@ -132,15 +186,38 @@ class Scheduler:
         elif task.until != _NEVER:
             self._set_timer(task)
 
+    def _waits_on(self, task: SimulatedTask, place: Place) -> bool:
+        """Whether a task that was stirred would only wait on; it does, as though it had had its turn."""
+        task.stirred = None
+        if not place.waits_on():
+            return False
+        task.parked = place.parked
+        task.parked.append(task)
+        if task.until < task.timer:
+            self._set_timer(task)
+        return True
+
     def _make_ready(self, task: SimulatedTask, woken: bool) -> None:
         task.parked, task.woken = None, woken
         self._ready.append(task)
 
     def wake(self, parked: Parked, count: int | None = None) -> None:
-        if parked:
+        """Let those go on who are parked there, all or the first so many."""
+        if len(parked) == 1 and count != 0:
+            task = parked.pop()
+            task.parked, task.woken = None, True
+            self._ready.append(task)
+        elif parked:
             for task in parked[:count]:
                 self._make_ready(task, True)
             del parked[:count]
+
+    def stir(self, place: Place) -> None:
+        """`wake` those at a place, who may find that they have to wait on: then they need not be asked."""
+        for task in place.parked:
+            task.stirred = place
+            self._make_ready(task, True)
+        place.parked.clear()
 
     def sleep(self, seconds: float) -> None:
         self.wait([], self.now + seconds)
@@ -155,12 +232,19 @@ class Scheduler:
     def end(self, life: Life, after: Callable[[], object]) -> None:
         """End a life as `kill -9` does; `after` is done at the same moment, by nobody's task."""
         if self.current is not None and self.current.life is life:
-            self.at(self.now, lambda _: self._end(life, after))
+            self._ending += 1
+            self._straight = False
+            self.at(self.now, lambda _: self._end_itself(life, after))
             self.wait([])
+        self._end(life, after)
+
+    def _end_itself(self, life: Life, after: Callable[[], object]) -> None:
+        self._ending -= 1
         self._end(life, after)
 
     def _end(self, life: Life, after: Callable[[], object]) -> None:
         self.dying, life.ended = True, True
+        self._straight = False  # whom the hub waits for may be among them
         try:
             for task in list(life.tasks):
                 if task.parked is not None:
@@ -201,6 +285,8 @@ class Life:
 
     def __init__(self, node: str, rate: float = 1.0, offset: float = 0.0) -> None:
         self.node, self.rate, self.offset = node, rate, offset
+        self.right = rate == 1.0 and not offset
+        """Whether its clock shows the world's time."""
         self.ended = False
         self.held: Parked | None = None
         """Those whose turn it would be while the node is paused; None while it is not."""
@@ -208,10 +294,12 @@ class Life:
 
     def clock(self, now: float) -> float:
         """What its clock shows at a moment of the world's time."""
-        return self.offset + self.rate * now
+        return now if self.right else self.offset + self.rate * now
 
     def moment(self, shown: float) -> float:
         """The first moment of the world's time at which its clock shows this."""
+        if self.right:
+            return shown
         moment = (shown - self.offset) / self.rate
         while (
             self.offset + self.rate * moment < shown
@@ -233,6 +321,7 @@ class SimulatedTask:
         self.killed = False
         self.woken = True
         self.parked: Parked | None = None
+        self.stirred: Place | None = None
         self.until = self.timer = _NEVER
         self._scheduler, self._function, self._asked = scheduler, function, asked
         self._joining: Parked = []
