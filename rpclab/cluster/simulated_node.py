@@ -11,7 +11,7 @@ from ..rpc.handshake import Role
 from ..rpc.stage import Stage
 from ..trace import Tracer
 from ..world.simulated import SimulatedWorld, Simulation
-from ..world.simulated_tasks import Life
+from ..world.simulated_life import Life
 from .script import Order
 
 __all__ = ["Facts", "Make", "MemoryLog", "Part", "SimNode"]

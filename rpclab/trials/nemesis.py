@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..cluster.simulated import SimCluster
 from ..errors import RpclabError
-from ..world.simulated_tasks import SimulatedTask
+from ..world.simulated_life import SimulatedTask
 from .disks import copies
 
 __all__ = ["KINDS", "Fault", "Nemesis", "faults", "names"]

@@ -14,9 +14,10 @@ from greenlet import GreenletExit
 
 from ..errors import ConnectionLost
 from .simulated_disk import SimulatedDisk
+from .simulated_life import Life, SimulatedTask
 from .simulated_locks import SimulatedTasks
 from .simulated_network import Conditions, SimulatedNetwork, Wires
-from .simulated_tasks import Life, Scheduler, SimulatedTask
+from .simulated_tasks import Scheduler
 
 __all__ = ["Conditions", "SimulatedWorld", "Simulation"]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from greenlet import GreenletExit
 
-from .simulated_tasks import INTERRUPTED, Life, Parked, Scheduler, SimulatedTask
+from .simulated_life import Life, Parked, SimulatedTask
+from .simulated_tasks import INTERRUPTED, Scheduler
 
 __all__ = ["SimulatedCondition", "SimulatedLock", "SimulatedTasks"]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from ..config import Address, address_text
 from ..errors import ConnectFailed, PortInUse
+from .simulated_life import Life, Parked
 from .simulated_stream import SimulatedStream
-from .simulated_tasks import Life, Parked, Scheduler
+from .simulated_tasks import Scheduler
 
 __all__ = ["Conditions", "SimulatedNetwork", "Wires"]
 

@@ -12,8 +12,8 @@ from ..errors import ConnectionLost, DeadlineExceeded
 from .base import Buffer
 
 if TYPE_CHECKING:
+    from .simulated_life import Life, Parked
     from .simulated_network import Wires
-    from .simulated_tasks import Life, Parked
 
 __all__ = ["SimulatedStream"]
 

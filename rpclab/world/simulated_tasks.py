@@ -10,33 +10,21 @@ it is ended its tasks end together, at the very instruction at which they stand,
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
-from typing import Any, Protocol
+from typing import Any
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent
 
 from ..errors import ClusterError
+from .simulated_life import NEVER, Life, Parked, Place, SimulatedTask
 
-__all__ = ["INTERRUPTED", "Life", "Parked", "Scheduler", "SimulatedTask", "present"]
+__all__ = ["INTERRUPTED", "Scheduler", "present"]
 
-_NEVER = float("inf")
 INTERRUPTED = 0.02  # of the times that a lock is taken
 _INTERRUPTION_S = 0.002  # at most
 _AT_ONE_MOMENT = 1_000_000  # turns without any time passing: somebody turns round and round
-
-Parked = list["SimulatedTask"]
-
-
-class Place(Protocol):
-    """Where tasks wait until something has come there."""
-
-    parked: Parked
-
-    def waits_on(self) -> bool:
-        """Whether there is still nothing for those who wait here."""
 
 
 class Scheduler:
@@ -89,15 +77,15 @@ class Scheduler:
         while not task.done:
             if self._halt is not None:
                 self._halt()
+            if not self._ready and not self._events:
+                raise ClusterError(f"nothing will ever happen again, and {task.name} still waits")
+            if self._ready and self.turns >= self._turns_end:
+                raise ClusterError(f"{self._ready[0].name} turns round and round, and no time passes")
             self._straight = self._halt is None and not self._ending
             chosen = self._next()
-            if chosen is not None:
-                chosen.greenlet.switch(chosen.woken)
-                self.current = None
-            elif not self._ready and not self._events:
-                raise ClusterError(f"nothing will ever happen again, and {task.name} still waits")
-            elif self.turns >= self._turns_end:
-                raise ClusterError(f"{self._ready[0].name} turns round and round, and no time passes")
+            while chosen is not None:  # who gives the turn back may name one that is to be begun from here
+                chosen = chosen.greenlet.switch(chosen.woken)
+            self.current = None
 
     def _next(self) -> SimulatedTask | None:
         """Whose turn it is; time goes on until it is somebody's. None if the hub has to see to something first."""
@@ -131,7 +119,7 @@ class Scheduler:
         """From now on whoever calls this runs it: what was in the middle of its turn waits for the next one, as interrupted."""
         self.hub, self.halt = getcurrent(), None
         if self.current is not None and not self.current.life.ended:
-            self._make_ready(self.current, True)
+            self.make_ready(self.current, True)
         self.current = None
         for task in [task for life in lives for task in life.tasks]:
             task.greenlet.parent = self.hub
@@ -155,19 +143,20 @@ class Scheduler:
         parked.append(task)
         task.parked = parked
         if until is None:
-            task.until = _NEVER
+            task.until = NEVER
         else:
             task.until = until
             if until < task.timer:
                 self._set_timer(task)
+        chosen = None
         if self._straight:
             self.current = None
             chosen = self._next()
             if chosen is task:
                 return task.woken
-            if chosen is not None:
+            if chosen is not None and chosen.greenlet:  # begun from here, its calls would count as nested in ours
                 return bool(chosen.greenlet.switch(chosen.woken))
-        return bool(self.hub.switch())
+        return bool(self.hub.switch(chosen))
 
     def _set_timer(self, task: SimulatedTask) -> None:
         task.timer = max(task.until, self.now)
@@ -177,13 +166,13 @@ class Scheduler:
         """A task has one timer, at or before the moment that it waits for: setting one for each wait would cost the most."""
         if self.now < task.timer:
             return  # an earlier one was set after this
-        task.timer = _NEVER
+        task.timer = NEVER
         if task.parked is None:
             return
         if task.until <= self.now:
             task.parked.remove(task)
-            self._make_ready(task, False)
-        elif task.until != _NEVER:
+            self.make_ready(task, False)
+        elif task.until != NEVER:
             self._set_timer(task)
 
     def _waits_on(self, task: SimulatedTask, place: Place) -> bool:
@@ -197,7 +186,7 @@ class Scheduler:
             self._set_timer(task)
         return True
 
-    def _make_ready(self, task: SimulatedTask, woken: bool) -> None:
+    def make_ready(self, task: SimulatedTask, woken: bool) -> None:
         task.parked, task.woken = None, woken
         self._ready.append(task)
 
@@ -209,14 +198,14 @@ class Scheduler:
             self._ready.append(task)
         elif parked:
             for task in parked[:count]:
-                self._make_ready(task, True)
+                self.make_ready(task, True)
             del parked[:count]
 
     def stir(self, place: Place) -> None:
         """`wake` those at a place, who may find that they have to wait on: then they need not be asked."""
         for task in place.parked:
             task.stirred = place
-            self._make_ready(task, True)
+            self.make_ready(task, True)
         place.parked.clear()
 
     def sleep(self, seconds: float) -> None:
@@ -250,7 +239,7 @@ class Scheduler:
                 if task.parked is not None:
                     task.parked.remove(task)
                     task.parked = None
-                task.until = _NEVER
+                task.until = NEVER
                 task.greenlet.parent = getcurrent()
                 task.greenlet.throw()
                 if not task.greenlet.dead:
@@ -277,77 +266,3 @@ def present() -> Scheduler | None:
     """The scheduler of the task that asks; None for whoever is outside every simulation."""
     found: Scheduler | None = getattr(getcurrent(), "scheduler", None)
     return found
-
-
-class Life:
-    """One run of a node, from its start to its end. Its clock may be a wrong one: `rate` of its seconds go by in one of the
-    world's, and it began at `offset`."""
-
-    def __init__(self, node: str, rate: float = 1.0, offset: float = 0.0) -> None:
-        self.node, self.rate, self.offset = node, rate, offset
-        self.right = rate == 1.0 and not offset
-        """Whether its clock shows the world's time."""
-        self.ended = False
-        self.held: Parked | None = None
-        """Those whose turn it would be while the node is paused; None while it is not."""
-        self.tasks: dict[SimulatedTask, None] = {}  # in order: it decides what an end does first
-
-    def clock(self, now: float) -> float:
-        """What its clock shows at a moment of the world's time."""
-        return now if self.right else self.offset + self.rate * now
-
-    def moment(self, shown: float) -> float:
-        """The first moment of the world's time at which its clock shows this."""
-        if self.right:
-            return shown
-        moment = (shown - self.offset) / self.rate
-        while (
-            self.offset + self.rate * moment < shown
-        ):  # rounded down: who waits for it would wake too early, again and again
-            moment = math.nextafter(moment, math.inf)
-        return moment
-
-
-class SimulatedTask:
-    """A greenlet and what it waits for. `result` and `error` are what its function came to; an error that nobody `asked` for
-    is a fault."""
-
-    def __init__(
-        self, scheduler: Scheduler, life: Life, function: Callable[[], object], name: str, *, asked: bool = False
-    ) -> None:
-        self.name, self.life, self.done = name, life, False
-        self.result: object = None
-        self.error: Exception | None = None
-        self.killed = False
-        self.woken = True
-        self.parked: Parked | None = None
-        self.stirred: Place | None = None
-        self.until = self.timer = _NEVER
-        self._scheduler, self._function, self._asked = scheduler, function, asked
-        self._joining: Parked = []
-        self.greenlet = greenlet(self._run, scheduler.hub)
-        self.greenlet.scheduler = scheduler
-        life.tasks[self] = None
-        scheduler._make_ready(self, True)
-
-    def _run(self, woken: bool) -> None:
-        try:
-            self.result = self._function()
-        except Exception as error:
-            self.error = error
-            if not self._asked:
-                self._scheduler.faults.append((self, error))
-        finally:
-            self.finish()
-
-    def finish(self) -> None:
-        if not self.done:
-            self.done = True
-            self.life.tasks.pop(self, None)
-            self._scheduler.wake(self._joining)
-
-    def join(self, timeout: float | None = None) -> bool:
-        scheduler = self._scheduler
-        if not self.done and timeout != 0 and scheduler.current is not self:
-            scheduler.wait(self._joining, None if timeout is None else scheduler.now + timeout / self.life.rate)
-        return self.done

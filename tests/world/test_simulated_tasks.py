@@ -179,3 +179,25 @@ def test_a_simulation_in_which_no_time_passes_says_so(simulation: Simulation, mo
     one.tasks.spawn(again_and_again, "spawned")
     with pytest.raises(ClusterError, match="spawned turns round and round"):
         simulation.run(lambda: one.clock.sleep(1))
+
+
+def test_a_thousand_tasks_that_begin_one_another_are_not_nested() -> None:
+    simulation = Simulation(1)
+    depths = []
+
+    def begin(left: int) -> None:
+        depths.append(left)
+        if left:
+            world.tasks.spawn(lambda: begin(left - 1), "next")
+        deeper(20)
+
+    def deeper(left: int) -> None:
+        if left:
+            deeper(left - 1)
+        else:
+            world.clock.sleep(1.0)
+
+    world = simulation.world("node", simulation.disk("node"))
+    world.tasks.spawn(lambda: begin(1000), "first")
+    simulation.run(lambda: world.clock.sleep(5.0), world.life)
+    assert len(depths) == 1001

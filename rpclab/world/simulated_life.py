@@ -1,0 +1,101 @@
+"""A node's life in a simulation, from its start to its end; its tasks, and the places where they wait."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from greenlet import greenlet
+
+if TYPE_CHECKING:
+    from .simulated_tasks import Scheduler
+
+__all__ = ["NEVER", "Life", "Parked", "Place", "SimulatedTask"]
+
+NEVER = float("inf")
+
+Parked = list["SimulatedTask"]
+
+
+class Place(Protocol):
+    """Where tasks wait until something has come there."""
+
+    parked: Parked
+
+    def waits_on(self) -> bool:
+        """Whether there is still nothing for those who wait here."""
+
+
+class Life:
+    """One run of a node, from its start to its end. Its clock may be a wrong one: `rate` of its seconds go by in one of the
+    world's, and it began at `offset`."""
+
+    def __init__(self, node: str, rate: float = 1.0, offset: float = 0.0) -> None:
+        self.node, self.rate, self.offset = node, rate, offset
+        self.right = rate == 1.0 and not offset
+        """Whether its clock shows the world's time."""
+        self.ended = False
+        self.held: Parked | None = None
+        """Those whose turn it would be while the node is paused; None while it is not."""
+        self.tasks: dict[SimulatedTask, None] = {}  # in order: it decides what an end does first
+
+    def clock(self, now: float) -> float:
+        """What its clock shows at a moment of the world's time."""
+        return now if self.right else self.offset + self.rate * now
+
+    def moment(self, shown: float) -> float:
+        """The first moment of the world's time at which its clock shows this."""
+        if self.right:
+            return shown
+        moment = (shown - self.offset) / self.rate
+        while (
+            self.offset + self.rate * moment < shown
+        ):  # rounded down: who waits for it would wake too early, again and again
+            moment = math.nextafter(moment, math.inf)
+        return moment
+
+
+class SimulatedTask:
+    """A greenlet and what it waits for. `result` and `error` are what its function came to; an error that nobody `asked` for
+    is a fault."""
+
+    def __init__(
+        self, scheduler: Scheduler, life: Life, function: Callable[[], object], name: str, *, asked: bool = False
+    ) -> None:
+        self.name, self.life, self.done = name, life, False
+        self.result: object = None
+        self.error: Exception | None = None
+        self.killed = False
+        self.woken = True
+        self.parked: Parked | None = None
+        self.stirred: Place | None = None
+        self.until = self.timer = NEVER
+        self._scheduler, self._function, self._asked = scheduler, function, asked
+        self._joining: Parked = []
+        self.greenlet = greenlet(self._run, scheduler.hub)
+        self.greenlet.scheduler = scheduler
+        life.tasks[self] = None
+        scheduler.make_ready(self, True)
+
+    def _run(self, woken: bool) -> None:
+        try:
+            self.result = self._function()
+        except Exception as error:
+            self.error = error
+            if not self._asked:
+                self._scheduler.faults.append((self, error))
+        finally:
+            self.finish()
+
+    def finish(self) -> None:
+        if not self.done:
+            self.done = True
+            self.life.tasks.pop(self, None)
+            self._scheduler.wake(self._joining)
+
+    def join(self, timeout: float | None = None) -> bool:
+        scheduler = self._scheduler
+        if not self.done and timeout != 0 and scheduler.current is not self:
+            scheduler.wait(self._joining, None if timeout is None else scheduler.now + timeout / self.life.rate)
+        return self.done
