@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Exit, Output, counted, json_option
+from ..text import counted
+from .output import Exit, Output, json_option
 
 if TYPE_CHECKING:
     from ..course.machine import Finding

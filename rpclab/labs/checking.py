@@ -5,6 +5,7 @@ A check that went over a limit is unknown: nobody knows how it would have gone o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import re
@@ -59,13 +60,15 @@ def check_submission(
     seed: int | None = None,
     first_failure: bool = False,
     told: Told = lambda verdict: None,
+    nursery: Nursery | None = None,
 ) -> Verdicts:
     """Run a lab's checks, or `only` one, on a submission. `secret` chooses the seeds, or `seed` does for all; `told` is called
-    with each verdict as it comes; with `first_failure` none is tried after the first that does not pass. Errors: UsageError."""
+    with each verdict as it comes; with `first_failure` none is tried after the first that does not pass; in `nursery`, which
+    stays open, or in one of its own. Errors: UsageError."""
     chosen = lab.checks if only is None else [lab.check_named(only)]
     verdicts: list[Verdict] = []
     passed: dict[str, bool] = {}
-    with Nursery() as nursery:
+    with contextlib.nullcontext(nursery) if nursery is not None else Nursery() as nursery:
         for each in chosen:
             number = seed_of(secret or PUBLIC, lab.name, each.name) if seed is None else seed
             missing = [name for name in each.after if not passed.get(name, only is not None)]

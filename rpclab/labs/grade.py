@@ -1,9 +1,12 @@
 """Grades what a class has handed in: in parallel, resumable, and the same again for the same submissions and secret.
 
 out/students/ada.json, ada.html    each check's verdict, for the student to read
+out/index.html                     all of it for the teacher, with a plot (checks.png, checks.svg)
 out/class.csv                      a row a student
 out/checks.json, checks.csv        how often each check failed, and with which fault
 out/similar.csv                    submissions that are alike: a place to look
+
+Each of `jobs` threads has a nursery of its own, which stays open from student to student.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import inspect
 import json
 import pathlib
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -24,8 +28,10 @@ from blake3 import blake3
 from .. import __version__
 from ..errors import RpclabError, UsageError
 from .checking import check_submission
+from .class_page import PAGE_STYLE, write_class_page
 from .handed_in import HandedIn, handed_in
 from .lab import Lab, lab_named
+from .nursery import Nursery
 from .similar import alike
 from .submission import Submission
 from .verdict import FAIL, PASS, UNKNOWN, Verdict, Verdicts
@@ -80,6 +86,7 @@ class Grades:
         _write_csv(out / "checks.csv", ["check", PASS, FAIL, UNKNOWN, "faults"], counts)
         pairs = [[f"{share:.2f}", one, other] for share, one, other in self.similar]
         _write_csv(out / "similar.csv", ["share of the code's shape", "student", "student"], pairs)
+        write_class_page(self, out)
 
 
 def grade(
@@ -103,8 +110,8 @@ def grade(
     entries = handed_in(folder, lab)
     verdicts: dict[str, Verdicts] = {}
     texts: dict[str, str] = {}
-    with ThreadPoolExecutor(jobs, thread_name_prefix="grade") as pool:
-        waiting = {pool.submit(_one, chosen, entry, out, secret): entry for entry in entries}
+    with _Nurseries() as nurseries, ThreadPoolExecutor(jobs, thread_name_prefix="grade") as pool:
+        waiting = {pool.submit(_one, chosen, entry, out, secret, nurseries): entry for entry in entries}
         try:
             for done in as_completed(waiting):
                 student = waiting[done].student
@@ -118,7 +125,32 @@ def grade(
     return grades
 
 
-def _one(lab: Lab, entry: HandedIn, out: pathlib.Path, secret: str | None) -> tuple[Verdicts, str]:
+class _Nurseries:
+    """A nursery for each thread: to start one takes as long as a check."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self._all: list[Nursery] = []  # appending is safe from any thread
+
+    def mine(self) -> Nursery:
+        """This thread's."""
+        if not hasattr(self._own, "nursery"):
+            self._own.nursery = Nursery()
+            self._all.append(self._own.nursery)
+        nursery: Nursery = self._own.nursery
+        return nursery
+
+    def __enter__(self) -> _Nurseries:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for nursery in self._all:
+            nursery.close()
+
+
+def _one(
+    lab: Lab, entry: HandedIn, out: pathlib.Path, secret: str | None, nurseries: _Nurseries
+) -> tuple[Verdicts, str]:
     """A student's verdicts, and the text that was checked."""
     try:
         if entry.path is None:
@@ -130,7 +162,7 @@ def _one(lab: Lab, entry: HandedIn, out: pathlib.Path, secret: str | None) -> tu
     file = out / "students" / f"{entry.student}.json"
     verdicts = _kept(file, key)
     if verdicts is None:
-        verdicts = check_submission(lab, submission, secret=secret)
+        verdicts = check_submission(lab, submission, secret=secret, nursery=nurseries.mine())
         _save(file, verdicts, key)
     return verdicts, submission.data
 
@@ -171,7 +203,7 @@ def _save(file: pathlib.Path, verdicts: Verdicts, key: str) -> None:
     page = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(f'{file.stem}: {verdicts.lab}')}</title>"
-        "<style>:root{color-scheme:light dark}body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em}</style>"
+        f"<style>{PAGE_STYLE}</style>"
         f"<h1>{html.escape(file.stem)}</h1>{verdicts._repr_html_()}</html>"
     )
     file.with_suffix(".html").write_text(page, encoding="utf-8")

@@ -17,6 +17,7 @@ from .crossing import plot_crossing
 from .diagram import Diagram, diagram
 from .experiments import plot_experiment, save_experiment
 from .gaps import plot_gaps
+from .grades import plot_checks, save_checks
 from .latency import plot_latency
 from .repair import plot_repair
 from .style import save
@@ -28,6 +29,7 @@ __all__ = [
     "diagram",
     "plot_balance",
     "plot_balance_bars",
+    "plot_checks",
     "plot_crashes",
     "plot_crossing",
     "plot_experiment",
@@ -40,5 +42,6 @@ __all__ = [
     "plot_traffic_over_time",
     "plot_waits",
     "save",
+    "save_checks",
     "save_experiment",
 ]

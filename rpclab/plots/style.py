@@ -180,6 +180,8 @@ def save(
     while isinstance(figure, SubFigure):
         figure = figure.figure
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context({"svg.fonttype": "none"}):  # text stays text: it can be searched and read aloud
-        figure.savefig(path, dpi=dpi, bbox_inches="tight", pad_inches=0.15, facecolor=background)
+    # text stays text: it can be searched and read aloud; and the same picture is the same file
+    told = {"Date": None} if Path(path).suffix == ".svg" else None
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "rpclab"}):
+        figure.savefig(path, dpi=dpi, bbox_inches="tight", pad_inches=0.15, facecolor=background, metadata=told)
     return Path(path)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import pathlib
+import re
 import shutil
+import urllib.parse
+from dataclasses import replace
 
 import pytest
 
+from rpclab.commands.program import run
 from rpclab.errors import UsageError
 from rpclab.labs import grade as module
 from rpclab.labs.grade import grade
 from rpclab.labs.handed_in import handed_in
+from rpclab.labs.lab import lab_named
 from rpclab.labs.similar import alike
+from rpclab.text import cells
 
 SOLUTIONS = pathlib.Path(__file__).parent / "solutions" / "lab4"
 PURE = ("one-of-them", "fewest", "repeatable")
@@ -22,8 +29,6 @@ PURE = ("one-of-them", "fewest", "repeatable")
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks of lab 4 that start no cluster."""
-    from rpclab.labs.lab import lab_named
-
     lab = lab_named("lab4")
     monkeypatch.setattr(lab, "checks", [check for check in lab.checks if check.name in PURE])
 
@@ -88,6 +93,87 @@ def test_it_goes_on_where_it_was_and_comes_to_the_same(
     ]
     before = [each["seed"] for each in json.loads(first["students/ada.json"])["verdicts"]]
     assert not set(seeds) & set(before), "another secret, other trials"
+
+
+def test_the_teachers_page_leads_to_each_student_and_shows_how_often_each_check_failed(
+    quick: None, tmp_path: pathlib.Path
+) -> None:
+    folder = school(tmp_path)
+    (folder / "a & <b>").mkdir()
+    shutil.copy(SOLUTIONS / "wrong_fullest.py", folder / "a & <b>" / "lab4.py")
+    grade(folder, "lab4", tmp_path / "out", jobs=2)
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    links = [urllib.parse.unquote(html.unescape(link)) for link in re.findall(r'href="([^"]+)"', page)]
+    assert all((tmp_path / "out" / link).is_file() for link in [*links, "checks.svg", "checks.png"])
+    assert {f"students/{name}.html" for name in ("ada", "bob", "eve", "nobody", "=cmd()", "a & <b>")} <= set(links)
+    assert "a &amp; <b>" not in page and "http" not in page and "<script" not in page
+    fullest = next(row for row in page.split("<tr>") if row.startswith("<td>fullest</td>"))
+    assert '<td class="n">2</td>' in fullest and ">bob</a>" in fullest and ">eve</a>" not in fullest
+    picture = (tmp_path / "out" / "checks.svg").read_text(encoding="utf-8")
+    assert "fullest 2" in picture and "one-of-them" in picture, "text stays text"
+
+
+def test_a_hostile_submission_in_the_middle_stops_nobody_and_gains_nothing(tmp_path: pathlib.Path) -> None:
+    """os._exit, a flood of processes, one that ends the process it was forked from: each of them before somebody who is right."""
+    folder = tmp_path / "class"
+    head = "import os, sys, time\n\ndef choose(servers, request, random):\n    "
+    hostile = {
+        "b-exits": "os._exit(0)",
+        "d-forks": "\n    while True:\n        try:\n            os.fork()\n        except OSError:\n            pass",
+        "f-ends-its-parent": "os.kill(os.getppid(), 9)\n    time.sleep(3600)",
+    }
+    for student, body in hostile.items():
+        (folder / student).mkdir(parents=True)
+        (folder / student / "lab4.py").write_text(head + body, encoding="utf-8")
+    for student in ("a", "c", "e", "g"):
+        (folder / student).mkdir()
+        shutil.copy(SOLUTIONS / "reference.py", folder / student / "lab4.py")
+    lab = lab_named("lab4")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lab, "checks", [replace(check, limit_s=5) for check in lab.checks if check.name in PURE])
+        grades = grade(folder, "lab4", tmp_path / "out", jobs=1)
+    assert {name: each.points for name, each in grades.verdicts.items()} == {
+        **dict.fromkeys(hostile, 0), **dict.fromkeys("aceg", 6)
+    }  # fmt: skip
+
+
+def test_interrupted_it_keeps_what_it_has_and_goes_on(
+    quick: None, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = school(tmp_path), tmp_path / "out"
+    told: list[str] = []
+
+    def interrupted(student: str, verdicts: object) -> None:
+        told.append(student)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grade(folder, "lab4", out, jobs=1, told=interrupted)
+    kept = {path.stem for path in (out / "students").glob("*.json")}
+    assert set(told) <= kept and not (out / "class.csv").exists()
+    asked: list[str] = []
+    real = module.check_submission
+    monkeypatch.setattr(
+        module, "check_submission",
+        lambda lab, each, **options: (asked.append(pathlib.Path(each.source).parent.name), real(lab, each, **options))[1],
+    )  # fmt: skip
+    grades = grade(folder, "lab4", out, jobs=1)
+    assert len(grades.verdicts) == 5 and not set(asked) & kept
+
+
+def test_several_labs_are_graded_by_one_command(
+    quick: None, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = school(tmp_path)
+    for student in ("ada", "bob"):
+        (folder / student / "lab2.py").write_text("nothing = 1", encoding="utf-8")
+    arguments = ["grade", str(folder), "--lab", "lab4", "--lab", "lab2", "--to", str(tmp_path / "out"), "--jobs", "2"]
+    assert run(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(cells(line) <= 80 for line in said.splitlines() if str(tmp_path) not in line), said
+    for lab in ("lab2", "lab4"):
+        assert (tmp_path / "out" / lab / "index.html").is_file() and f"public checks of {lab}" in said
 
 
 def test_what_lies_in_the_folder_is_found(tmp_path: pathlib.Path) -> None:
