@@ -14,9 +14,8 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from ..config import Address
-from ..records import FileRecord, ServerRecord, file_key
-from .candidates import rank
 from .catalogue import FileKey
+from .works import Bury, Copy, Trim, UnderWay, Work, subject
 
 if TYPE_CHECKING:
     from .directory import Directory
@@ -30,50 +29,6 @@ JUDGED = 2000  # doubts settled in one look: 25 to 50 ms on a slow core, in whic
 
 _COPIES = 1000  # what is rarer comes first; of equals, what misses more
 _LAST = 1_000_000_000  # removing something is less urgent than any copy
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """One more copy of a version is needed: a source sends it to a server that is none of the `excluded`, which hold one or
-    took none."""
-
-    file: FileRecord
-    sources: list[ServerRecord]
-    excluded: frozenset[Address]
-
-    @property
-    def key(self) -> str:
-        return file_key(self.file.client, self.file.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Trim:
-    """One copy too many: `extra` goes, once those of the keepers have been read and found whole."""
-
-    file: FileRecord
-    keepers: list[ServerRecord]
-    extra: ServerRecord
-
-    @property
-    def key(self) -> str:
-        return file_key(self.file.client, self.file.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Bury:
-    """A server holds versions that are deleted, or older than those that are kept: all up to this one go."""
-
-    server: ServerRecord
-    client: str
-    name: str
-    version: int
-
-    @property
-    def key(self) -> str:
-        return file_key(self.client, self.name)
-
-
-Work = Copy | Trim | Bury
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +51,7 @@ class Upkeep:
         self._ready: list[tuple[int, int, FileKey]] = []
         self._ranks: dict[FileKey, int] = {}  # those in _ready, with the rank that is valid
         self._working: set[FileKey] = set()
+        self._under_way = UnderWay(directory.is_suspected)
         self._failed: dict[FileKey, dict[int, float]] = {}  # until when a version is not tried again
         self._alone: dict[FileKey, None] = {}  # nothing can be done before another server comes
         self._cramped: dict[FileKey, int] = {}  # nothing can be done before a server has room for so many bytes
@@ -148,6 +104,11 @@ class Upkeep:
         return len(self._ranks)
 
     @property
+    def unsettled(self) -> int:
+        """How many doubtful files wait for their judgment."""
+        return len(self._fresh.keys() | self._due_at.keys())
+
+    @property
     def stuck(self) -> int:
         """How many files have fewer copies than wanted, and no server that could take another."""
         return len(self._alone.keys() | self._cramped.keys())
@@ -175,13 +136,14 @@ class Upkeep:
                 self._enter(key, judged[0])
                 continue
             self._working.add(key)
-            return judged[1]
+            return self._under_way.begin(judged[1])
         return None
 
     def worked(self, work: Work, now: float, *, done: bool, no_server: bool = False) -> None:
         """Somebody has done a work, or failed."""
-        key, version = _subject(work)
+        key, version = subject(work)
         self._working.discard(key)
+        self._under_way.end(work)
         if not done and not no_server:
             self._failed.setdefault(key, {})[version] = now + RETRY_S
         self._put_off(key, now + SETTLE_S if no_server else now)  # without one, unless one has come since, it is stuck
@@ -283,7 +245,7 @@ class Upkeep:
             if absent or any(directory.is_suspected(server.address) for server in servers):
                 self._put_off(key, now + RETRY_S)
                 return None
-            extra = max(servers, key=rank)
+            extra = max(servers, key=self._under_way.rank)
             return _LAST, Trim(file, [server for server in servers if server is not extra], extra)
         return None
 
@@ -300,8 +262,3 @@ class Upkeep:
             if version <= floor:
                 return _LAST, Bury(self._directory.in_order(copies)[0], *key, floor)
         return None
-
-
-def _subject(work: Work) -> tuple[FileKey, int]:
-    subject = work if isinstance(work, Bury) else work.file
-    return (subject.client, subject.name), subject.version

@@ -64,6 +64,22 @@ def test_a_version_with_fewer_copies_than_wanted_is_copied_to_a_server_that_hold
     assert work.excluded == {address(0), address(1)}
 
 
+def test_of_servers_that_have_a_copy_the_one_that_sends_fewest_is_asked() -> None:
+    directory = directory_of(0, 0, 0, 0, replicas=4)
+    for name in "abcd":
+        hold(directory, file(name), 0, 1, 2)
+    directory.suspect(address(2))
+    works = todo(directory, 0.0)
+    asked = [nodes(work.sources) for work in works if isinstance(work, Copy)]
+    assert [each[0] for each in asked] == ["server0", "server1", "server0", "server1"]
+    assert {each[-1] for each in asked} == {"server2"}  # however little a suspected one sends
+    for work in works[1], works[3]:  # those of server1
+        directory.upkeep.worked(work, SETTLE_S, done=True)
+    hold(directory, file("e"), 0, 1)
+    further = todo(directory, 2 * SETTLE_S)
+    assert [nodes(work.sources)[0] for work in further if isinstance(work, Copy)] == ["server1", "server1", "server0"]
+
+
 def test_nothing_is_done_about_a_file_whose_copy_is_being_moved_however_long_that_takes() -> None:
     directory = directory_of(0, 0, 0)
     directory.upkeep.hold((ANNA, "a"))
@@ -371,6 +387,17 @@ def test_of_copies_too_many_the_fullest_server_s_goes() -> None:
     work = only(directory, 0.0)
     assert isinstance(work, Trim)
     assert (nodes(work.keepers), work.extra.node, work.key) == (["server0", "server2"], "server1", "anna/a")
+
+
+def test_several_trims_at_once_take_from_equally_full_servers_in_turn() -> None:
+    directory = directory_of(100, 100, 100)
+    for name in "abc":
+        hold(directory, file(name), 0, 1, 2)
+    works = todo(directory, 0.0)
+    assert [work.extra.node for work in works if isinstance(work, Trim)] == ["server2", "server1", "server0"]
+    directory.upkeep.worked(works[0], SETTLE_S, done=False)
+    hold(directory, file("d"), 0, 1, 2)
+    assert isinstance(work := only(directory, SETTLE_S), Trim) and work.extra.node == "server2"
 
 
 def test_of_several_copies_too_many_one_goes_at_a_time() -> None:
