@@ -75,7 +75,9 @@ class UnderWay:
     def begin(self, work: Work) -> Work:
         """The work as it is to be done: of servers that have a copy the one that sends fewest is asked, a suspected one last."""
         if isinstance(work, Copy):
-            sources = sorted(work.sources, key=lambda each: self._suspected(each.address))
+            sources = sorted(
+                work.sources, key=lambda each: (self._suspected(each.address), self._sending[each.address])
+            )
             self._sending[sources[0].address] += 1
             return replace(work, sources=sources)
         if isinstance(work, Trim):

@@ -36,7 +36,7 @@ class Pool:
         self._limits = limits or Limits()
         self._patience_s = self._limits.patience_s if patient else 0.0
         self._lock = world.tasks.lock()  # guards _idle and _closed
-        self._idle: list[Connection] = []
+        self._idle: list[tuple[Connection, float]] = []  # with the time since when, the longest idle first
         self._closed = False
         self._ended = world.tasks.condition()  # told when _closed is set: nobody is patient any more
 
@@ -129,19 +129,28 @@ class Pool:
         if fresh:
             self._drop_idle()
         with self._lock:
-            kept = self._idle.pop() if self._idle else None
+            kept = self._idle.pop()[0] if self._idle else None
         return kept if kept is not None and not kept.closed else self._connect()
 
     def _drop_idle(self) -> None:
         with self._lock:
             stale, self._idle = self._idle, []
+        for connection, _ in stale:
+            connection.close()
+
+    def let_go(self, idle_s: float) -> None:
+        """Close the connections that nobody has used for so many seconds: the peer can serve only so many."""
+        until = self._world.clock.now() - idle_s
+        with self._lock:
+            stale = [connection for connection, since in self._idle if since <= until]
+            self._idle = self._idle[len(stale) :]
         for connection in stale:
             connection.close()
 
     def _give_back(self, connection: Connection) -> None:
         with self._lock:
             if not connection.closed and not self._closed and len(self._idle) < _KEPT:
-                self._idle.append(connection)
+                self._idle.append((connection, self._world.clock.now()))
                 return
         connection.close()
 
@@ -151,7 +160,7 @@ class Pool:
             idle, self._idle = self._idle, []
         with self._ended:
             self._ended.notify_all()
-        for connection in idle:
+        for connection, _ in idle:
             connection.close()
 
 

@@ -20,6 +20,8 @@ from .store import Store
 
 __all__ = ["DocumentManagerLink", "Link", "ManagerLink"]
 
+_IDLE_S = 10.0  # a connection costs its manager a thread; to open another, a millisecond
+
 
 class Link(Protocol):
     """What a server needs of its manager, whatever wire the manager speaks."""
@@ -90,6 +92,7 @@ class ManagerLink:
                     while not self._stopping:
                         connection.notify("heartbeat", [self._own])
                         connection.stay(self.advice.heartbeat_s)
+                        self._pool.let_go(_IDLE_S)
             except RpclabError as error:
                 if error.message != told and not self._stopping:
                     told = error.message

@@ -55,6 +55,23 @@ def test_one_task_uses_one_connection_again_and_again(serve: Callable[..., Any],
     assert len(pool.made) == 1
 
 
+def test_what_nobody_has_used_for_a_while_is_let_go_and_the_others_stay(
+    serve: Callable[..., Any], pool_to: Any
+) -> None:
+    pool = pool_to(serve().address)
+    with pool.take() as first:
+        assert pool.call("echo", "over a second one") == "over a second one"
+        pool.let_go(60.0)
+        assert not any(connection.closed for connection in pool.made)
+        pool.let_go(0.0)
+        assert first.call("echo", "in use") == "in use"
+    assert [connection.closed for connection in pool.made] == [False, True]
+    assert pool.call("echo", "again") == "again" and len(pool.made) == 2
+    pool.let_go(0.0)
+    assert all(connection.closed for connection in pool.made)
+    assert pool.call("echo", "over a new one") == "over a new one" and len(pool.made) == 3
+
+
 def test_after_a_deadline_the_next_call_works(registry: Registry, serve: Callable[..., Any], pool_to: Any) -> None:
     opened = threading.Event()
     registry.register_method(lambda: opened.wait(20), "wait")
