@@ -7,7 +7,8 @@
     print(outcome)  # simulated, published, by the formula
     plots.plot_experiment(outcome)
 
-The same seed gives the same numbers (but for `nagle`, which measures real sockets). In a terminal: `rpclab experiments`.
+The same seed gives the same numbers (but for `nagle` and `manager-load`, which measure real sockets and the manager's own
+code). In a terminal: `rpclab experiments`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ except ModuleNotFoundError:
 from .experiments_balance import balls_into_bins, exact_knowledge, heavily_loaded, old_reports, ten_million
 from .experiments_copies import copysets_lost, lock_in, rendezvous_moves, two_dead
 from .experiments_durability import loss_by_placement, repair_speed, repair_storm
+from .experiments_manager import manager_load
 from .experiments_wire import nagle
 from .outcome import Outcome
 
@@ -44,6 +46,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
         "repair-speed": repair_speed,
         "placements": loss_by_placement,
         "storm": repair_storm,
+        "manager-load": manager_load,
         "nagle": nagle,
     }
 )

@@ -88,6 +88,7 @@ def filled(servers: int, files: int) -> Directory:
         record = ServerRecord(f"server{number}", _address(number), files * SIZE, quota_bytes=2**40)
         directory.add(record, report=1)
         directory.add_files(record.address, inventory(number, servers, files))
+    directory.placing.is_other(frozenset())  # the orders that choices are made by are built when first asked for
     return directory
 
 
