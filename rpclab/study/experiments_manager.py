@@ -66,13 +66,13 @@ def manager_load(seed: int = 1, sizes: tuple[int, ...] = (10, 100, 1_000, 10_000
 
 def _memory_rows() -> list[Row]:
     """Two sizes give what a server and a copy take; a third tells whether that holds."""
-    few, many = memory_bytes(500, 4), memory_bytes(500, 20)
-    copy = (many - few) / (500 * 16)
-    server = few / 500 - 4 * copy
-    predicted = (1000 * server + 1000 * 30 * copy) / _MIB
-    measured = memory_bytes(1000, 30) / _MIB
+    few, many = memory_bytes(200, 4), memory_bytes(200, 40)
+    copy = (many - few) / (200 * 36)
+    server = few / 200 - 4 * copy
+    predicted = (500 * server + 500 * 30 * copy) / _MIB
+    measured = memory_bytes(500, 30) / _MIB
     return [
         Row("memory for one more copy of a file: bytes", copy),
         Row("memory for one more server, its two threads left out: bytes", server),
-        Row("1,000 servers with 30 copies each: MiB", measured, None, predicted, None, 0.15 * predicted),
+        Row("500 servers with 30 copies each: MiB", measured, None, predicted, None, 0.15 * predicted),
     ]

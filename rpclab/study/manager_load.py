@@ -121,7 +121,7 @@ def costs(servers: int, files: int, *, count: int = 300, seed: int = 1) -> Costs
     """Seconds of one core for one of each, with so many servers that hold so many copies each."""
     random = Random(seed)
     directory = filled(servers, 0)
-    told = [(_address(number), inventory(number, servers, files)) for number in range(min(servers, 1000))]
+    told = [(_address(number), inventory(number, servers, files)) for number in range(min(servers, 300))]
     began = time.process_time()
     for address, records in told:
         directory.add_files(address, records)
