@@ -21,8 +21,8 @@ __all__ = ["experiments"]
 def experiments(out: Output, names: tuple[str, ...], seed: int, to: str | None) -> int:
     """Simulate published results anew, beside their formulas.
 
-    Without a NAME all of them run, in less than a minute. Needs rpclab[study]; pictures need rpclab[plots]. Exit status: 0 if every
-    number is as near as it has to be, else 1.
+    Without a NAME all of them run, in less than a minute. Needs rpclab[study]; pictures need rpclab[plots]. Exit status: 0 if
+    every number is as near as it has to be, else 1.
     """
     try:
         from ..study.experiments import EXPERIMENTS
