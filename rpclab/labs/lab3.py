@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
+from collections import deque
 from typing import Any
 
 from ..errors import ClusterError, error_text
 from .lab import Broken, Hint, Lab, Mine
 from .line import Call, Line
+from .reach import modules_of
 from .scenes import back_up_and_restore, blamed, restart_everything
 from .trial import Trial
 
@@ -71,6 +72,11 @@ LAB = Lab(
             "Look at what happens to that answer, and how its caller hears of it.",
             "An answer that came for another caller is lost, or its caller is never woken.",
         ),
+        "woken-early": Hint(
+            "condition.wait has returned. Does that mean that the answer is there?",
+            "Look for an if in front of wait where a while should stand.",
+            "A task that is woken for another one's answer goes on as if its own were there.",
+        ),
         "same-id": Hint(
             "Two tasks take a number at the same moment. Which do they get?",
             "Look at how the next id is made.",
@@ -117,32 +123,27 @@ def _line(mine: Mine, trial: Trial, peer: Any) -> Line:
 def _run(line: Line, *calls: tuple[str, Any, float], apart_s: float = 0.0) -> list[Call]:
     """The calls, none of which may stand still for ever."""
     try:
-        return line.run(*calls, apart_s=apart_s)
+        made = line.run(*calls, apart_s=apart_s)
     except ClusterError as error:  # in virtual time it is seen at once that nothing will ever happen again
+        if line.died is not None:
+            raise line.died from error
         raise Broken("left-waiting", f"all tasks wait for one another: {error_text(error)}") from error
+    if line.died is not None:
+        raise line.died  # a task that the student's code has spawned: its line is named
+    return made
 
 
 @LAB.check("one call after the other has its answer", points=1)
 def one_call(mine: Mine, trial: Trial) -> None:
-    used = {getattr(value, "__name__", "").partition(".")[0] for value in _globals(mine) if inspect.ismodule(value)}
-    used |= {getattr(value, "__module__", "") for value in _globals(mine) if callable(value)}
-    if found := sorted(used & set(_OF_PYTHON)):
+    if found := sorted(modules_of(mine.SharedConnection) & set(_OF_PYTHON)):
         raise Broken("own-threads", f"it uses {', '.join(found)}")
     line = _line(mine, trial, lambda line, message: line.answer(message))
     for number in range(3):
         (call,) = _run(line, ("double", number, 5.0))
+        if call.error is not None and not isinstance(call.error, TimeoutError):
+            raise call.error  # the line of the student's code is named
         if not call.own:
             raise Broken("result", f"the peer answered ['done', {number}]; {call}")
-
-
-def _globals(mine: Mine) -> list[Any]:
-    """What the methods of the class reach for."""
-    found = []
-    for method in vars(mine.SharedConnection).values():
-        code = getattr(method, "__code__", None)
-        if code is not None:
-            found += [method.__globals__[name] for name in code.co_names if name in method.__globals__]
-    return found
 
 
 @LAB.check("what went wrong over there is raised here", points=1, after=("one-call",))
@@ -179,6 +180,10 @@ def two_at_once(mine: Mine, trial: Trial) -> None:
 
 
 def _each_its_own(line: Line, calls: list[Call]) -> None:
+    for call in calls:
+        early = isinstance(call.error, TimeoutError) and call.took is not None and call.took < call.deadline_s - 0.1
+        if early or isinstance(call.error, LookupError | TypeError | AttributeError):
+            raise Broken("woken-early", f"{call}, after {call.took:.3f} s of its {call.deadline_s:g}")
     for call in calls:
         if call.error is None and call.took is not None and not call.own:
             raise Broken("crossed", str(call))
@@ -238,7 +243,20 @@ def _small(line: Line) -> None:
 
 
 def _kept(shared: object) -> int:
-    return sum(len(value) for value in vars(shared).values() if isinstance(value, dict | list | set))
+    """How much lies in its lists, sets and dictionaries, also in those of its own helpers."""
+    count, seen, waiting = 0, set(), [shared]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, dict | list | set | deque):
+            count += len(each)
+            waiting += each.values() if isinstance(each, dict) else each
+        if type(each).__module__ == type(shared).__module__:
+            slots = [name for base in type(each).__mro__ for name in getattr(base, "__slots__", ())]
+            waiting += [getattr(each, name, None) for name in {*slots, *getattr(each, "__dict__", ())}]
+    return count
 
 
 @LAB.check("when the connection ends, everybody hears of it at once", points=3, after=("two-at-once",))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 import random as chance
 import time
@@ -13,6 +12,7 @@ from ..errors import PlacementError, error_text
 from ..manager.placement import Request, decide
 from ..records import ServerRecord
 from .lab import Broken, Hint, Lab, Mine
+from .reach import modules_of
 from .scenes import back_up, blamed, restore_all
 from .trial import Trial
 
@@ -45,6 +45,26 @@ LAB = Lab(
             "Are a thousand files of one byte more than one file of a gigabyte?",
             "Look at which field of a server you compare.",
             "Servers are compared by the number of their files, not by their bytes.",
+        ),
+        "ignores-stored": Hint(
+            "A server holds a terabyte, and nothing more is promised to it. Is it empty?",
+            "Look at which fields of a server you compare.",
+            "Only the promised bytes are compared: what is stored already does not count.",
+        ),
+        "subtracts": Hint(
+            "Does a promise make a server fuller, or emptier?",
+            "Look at the sign in front of reserved_bytes.",
+            "Promised bytes are taken off the stored ones, though they come on top of them.",
+        ),
+        "not-all": Hint(
+            "Could the emptiest server be one that you did not look at?",
+            "Look for a sample, a slice or a loop that ends early.",
+            "Only some of the servers are compared, so the emptiest one is often not among them.",
+        ),
+        "no-quota": Hint(
+            "What is quota_bytes of a server that has no limit?",
+            "The notebook says what quota_bytes may be, beside a number.",
+            "quota_bytes is None for a server without a limit, and you compute with it.",
         ),
         "always-the-same": Hint(
             "Does the answer depend on how much each server holds?",
@@ -89,6 +109,7 @@ LAB = Lab(
     },
 )
 
+_OF_CHANCE = {"random", "time", "secrets", "os", "posix", "nt", "uuid", "datetime", "numpy"}
 _Choose = Callable[[Sequence[ServerRecord], Request, chance.Random], Any]
 
 
@@ -111,6 +132,8 @@ def _decide(choose: _Choose, servers: Sequence[ServerRecord], random: chance.Ran
     try:
         return decide(choose, servers, request, random)
     except PlacementError as error:
+        if isinstance(error.__cause__, TypeError) and "NoneType" in str(error.__cause__):
+            raise Broken("no-quota", f"no server has a quota: {error_text(error.__cause__)}") from error
         if error.__cause__ is not None:
             raise error.__cause__ from None
         raise Broken("none-of-them", error_text(error)) from None
@@ -139,10 +162,15 @@ def fewest(mine: Mine, trial: Trial) -> None:
     wrong = [case for case in (_case(mine.choose, trial) for _ in range(60)) if case is not None]
     if not wrong:
         return
-    faults = {name: sum(name in case[0] for case in wrong) for name in ("fullest", "counts-files", "ignores-reserved")}
+    faults = {name: sum(name in case[0] for case in wrong) for name in _EXPLAINED}
     best = max(faults, key=lambda name: faults[name])
     fault = best if faults[best] == len(wrong) > 10 else "always-the-same"
+    if fault != best and not faults["of-all-fullest"]:
+        fault = "not-all"  # chance would have met the fullest one in a dozen of 60 cases
     raise Broken(fault, f"in {len(wrong)} of 60 cases; {wrong[0][1]}")
+
+
+_EXPLAINED = ("fullest", "counts-files", "ignores-reserved", "ignores-stored", "subtracts", "of-all-fullest")
 
 
 def _case(choose: _Choose, trial: Trial) -> tuple[set[str], str] | None:
@@ -156,6 +184,10 @@ def _case(choose: _Choose, trial: Trial) -> tuple[set[str], str] | None:
         or chosen.stored_bytes == max(each.stored_bytes for each in servers),
         "counts-files": chosen.files == min(each.files for each in servers),
         "ignores-reserved": chosen.stored_bytes == min(each.stored_bytes for each in servers),
+        "ignores-stored": chosen.reserved_bytes == min(each.reserved_bytes for each in servers),
+        "subtracts": chosen.stored_bytes - chosen.reserved_bytes
+        == min(each.stored_bytes - each.reserved_bytes for each in servers),
+        "of-all-fullest": _load(chosen) == max(map(_load, servers)),
     }
     emptiest = min(servers, key=_load)
     seen = (
@@ -176,24 +208,10 @@ def repeatable(mine: Mine, trial: Trial) -> None:
     if pickle.dumps(equal) != before or len(equal) != 8:
         raise Broken("changes-its-arguments", "after the call the list of servers was another one")
     if len(answers) > 1:
-        keeps = bool(inspect.getclosurevars(mine.choose).globals) if inspect.isfunction(mine.choose) else True
-        source_of_chance = _uses_chance(mine.choose)
         raise Broken(
-            "remembers" if keeps and not source_of_chance else "own-chance",
+            "own-chance" if modules_of(mine.choose) & _OF_CHANCE else "remembers",
             f"of eight equally full servers, 40 equal calls chose {', '.join(sorted(answers))}",
         )
-
-
-def _uses_chance(function: Any) -> bool:
-    """Whether a function reaches for the module random, a clock or the operating system's chance."""
-    code = getattr(function, "__code__", None)
-    names = set(code.co_names) if code is not None else set()
-    reached = getattr(function, "__globals__", {})
-    modules = {getattr(reached.get(name), "__name__", "") for name in names}
-    return bool(
-        modules & {"random", "time", "secrets", "os", "uuid"}
-        or names & {"time_ns", "monotonic", "urandom", "randrange"}
-    )
 
 
 @LAB.check("one choice among 1,000 servers is quick", points=1, after=("fewest",))

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ConnectionLost, DiskFull, RpclabError, TooFewCopies, error_text
 from ..records import ServerRecord
 from .lab import Broken, Hint, Lab, Mine
+from .reach import modules_of
 from .scenes import back_up, blamed, restart_everything, restore_all
 from .trial import Trial
 
@@ -32,6 +33,26 @@ LAB = Lab(
             "Does the client hear of every copy that was made?",
             "Look at what you give back, and compare it with the calls of copy that returned.",
             "A copy was made and is not given back.",
+        ),
+        "no-servers": Hint(
+            "What does your function give back: how many, which names, or the servers?",
+            "Look at what you put onto the list, and at every return.",
+            "What comes back is not a list of the servers themselves, those that copy was called with.",
+        ),
+        "counts-twice": Hint(
+            "How many different servers have a copy?",
+            "Look at how often a server gets onto the list that you give back.",
+            "One server is given back twice: the client is told of two copies, and there is one.",
+        ),
+        "short-route": Hint(
+            "Has the route always as many servers as copies are wanted?",
+            "Look for route with a number in brackets.",
+            "The route may be shorter than count, or empty: there is no server at that place.",
+        ),
+        "own-threads": Hint(
+            "Whose threads send the copies in the simulated world?",
+            "Look at your imports: one copy after the other is what is asked for.",
+            "Python's own threads are used: the simulated world does not know them, and copy does not work there.",
         ),
         "too-few": Hint(
             "How many other servers are to have a copy? Does the one that your code runs on count?",
@@ -128,9 +149,12 @@ class _Ground:
             raise
         except RpclabError as error:
             raise Broken("lets-errors-out", f"{type(error).__name__} came out of it: {error_text(error)}") from error
+        except IndexError as error:
+            seen = f"the route has {len(self.route)} servers, {count} copies were wanted: {error_text(error)}"
+            raise Broken("short-route", seen) from error
         if found is None:
             raise Broken("forgets", "it gave back None: a list of servers is expected")
-        nodes = [getattr(server, "node", repr(server)) for server in found]
+        nodes = _nodes(found)
         again = sorted({name for name in self.tried if self.tried.count(name) > 1})
         if again:
             raise Broken("twice", f"the file was sent to {again[0]} {self.tried.count(again[0])} times")
@@ -138,11 +162,25 @@ class _Ground:
             raise Broken(
                 "claims", f"{claimed[0]} is given back, and has no copy; it was tried: {claimed[0] in self.tried}"
             )
+        if doubled := [name for name in nodes if nodes.count(name) > 1]:
+            raise Broken("counts-twice", f"{doubled[0]} is given back {nodes.count(doubled[0])} times")
         if len(self.have) > count:
             raise Broken("too-many", f"{count} copies were wanted, {len(self.have)} were made")
         if missing := [name for name in self.have if name not in nodes]:
             raise Broken("forgets", f"{missing[0]} has a copy, and is not given back")
         return nodes
+
+
+def _nodes(found: Any) -> list[str]:
+    try:
+        given = list(found)
+    except TypeError:
+        if hasattr(found, "__next__"):
+            raise
+        raise Broken("no-servers", f"it gave back {found!r:.80}") from None
+    if any(not isinstance(server, ServerRecord) for server in given):
+        raise Broken("no-servers", f"it gave back {given!r:.80}")
+    return [server.node for server in given]
 
 
 @LAB.check("the server of the route gets a copy, and is given back", points=1)
@@ -200,6 +238,10 @@ def others(mine: Mine, trial: Trial) -> None:
     "in a simulated cluster of full and dying servers no receipt says what is not so", points=3, after=("failures",)
 )
 def simulated(mine: Mine, trial: Trial) -> None:
+    if used := sorted(
+        modules_of(mine.replicate) & {"threading", "_thread", "concurrent", "multiprocessing", "asyncio"}
+    ):
+        raise Broken("own-threads", f"it uses {', '.join(used)}")
     options: dict[str, Any] = {"servers": 5, "replicas": 3, "replicate": mine.replicate, "repair": False, "clients": 1}
     with blamed("cluster", "in the simulated cluster"), trial.simulated(**options) as cluster:
         files = back_up(cluster, trial, 4)

@@ -15,6 +15,7 @@ from ..rpc.opening import open_connection
 from ..trace import Tracer
 from ..world.real import RealWorld
 from .lab import Broken, Hint, Lab, Mine
+from .reach import modules_of
 from .scenes import back_up_and_restore, blamed, restart_everything
 from .trial import Trial
 
@@ -56,6 +57,11 @@ LAB = Lab(
             "Look at where your nonces come from.",
             "Two handshakes had the same nonce, or one that can be foreseen: what was recorded can be used again.",
         ),
+        "own-chance": Hint(
+            "Could somebody repeat your run exactly, with its seed?",
+            "Look for chance or time that does not come from random_bytes.",
+            "Nonces are made of chance or time of your own: in the simulated world nothing can be replayed.",
+        ),
         "replay": Hint(
             "Could a proof that was recorded be used in another conversation?",
             "Look at which nonces go into the proof. There are two.",
@@ -75,6 +81,11 @@ LAB = Lab(
             "Everybody in the cluster knows the secret. May a client do what a server does?",
             "check is given `expected`.",
             "A peer of a role that may not speak here is let in.",
+        ),
+        "own-role": Hint(
+            "Whose role has to be among those expected: yours, or the other side's?",
+            "`side` says who the other one is; look at whose role you compare.",
+            "The role of the wrong side is looked at.",
         ),
         "version": Hint(
             "What if the peer is of another version of the protocol?",
@@ -99,6 +110,7 @@ LAB = Lab(
     },
 )
 
+_OF_CHANCE = {"random", "time", "secrets", "os", "posix", "nt", "uuid", "datetime", "numpy"}
 _Hello = dict[str, Any]
 _HEX = re.compile(r"[0-9a-f]{64}")
 _ALL = ("manager", "server", "client")
@@ -184,9 +196,9 @@ def strangers(mine: Mine, trial: Trial) -> None:
 @LAB.check("what was said once is of no use again", points=3, after=("strangers",))
 def replays(mine: Mine, trial: Trial) -> None:
     nonces = [mine.Handshake(b"s" * 32, trial.random.randbytes).nonce() for _ in range(50)]
-    again = mine.Handshake(b"s" * 32, trial.random.randbytes)
-    nonces += [again.nonce(), again.nonce()]
     fixed = {mine.Handshake(b"s" * 32, lambda count: b"7" * count).nonce() for _ in range(3)}
+    if len(set(nonces)) == len(nonces) and len(fixed) > 1 and modules_of(mine.Handshake) & _OF_CHANCE:
+        raise Broken("own-chance", "random_bytes gave the same bytes three times, and the nonces were others each time")
     if len(set(nonces)) < len(nonces) or len(fixed) > 1 or fixed <= set(nonces):
         raise Broken(
             "old-nonce", "nonces were not made of fresh random bytes alone: random_bytes decides all of a nonce"
@@ -228,13 +240,22 @@ def words(mine: Mine, trial: Trial) -> None:
                     raise Broken(
                         "names", f"the {whose}'s {key} was changed on its way, and the {side}'s proof still believed"
                     )
+    for side, expected in (("responder", ("manager",)), ("initiator", ("client",))):
+        sides = Sides(mine, trial)
+        if not sides.believed(sides.prove(side), side, expected):
+            raise Broken("own-role", f"a {expected[0]} was refused as {side}, where only a {expected[0]} may speak")
     sides = Sides(mine, trial)
     if sides.believed(sides.prove("initiator"), "initiator", ("manager", "server")):
         raise Broken("role", "a client was let in where only a manager or a server may speak")
     sides = Sides(mine, trial)
-    sides.initiator["version"] = 2
-    if sides.believed(sides.prove("initiator"), "initiator"):
-        raise Broken("version", "an initiator of version 2 was let in by a responder of version 1")
+    if sides.believed(sides.prove("responder"), "responder", ("client", "server")):
+        raise Broken("role", "a manager was believed as responder where a client or a server was expected")
+    for side in ("responder", "initiator"):
+        for version in (0, 2, 3):
+            sides = Sides(mine, trial)
+            getattr(sides, side)["version"] = version
+            if sides.believed(sides.prove(side), side):
+                raise Broken("version", f"the {side} is of version {version}, the other side of 1, and it was believed")
 
 
 class _Watched(str):

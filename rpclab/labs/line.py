@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..rpc.own_connection import PlainTasks
+from ..world.base import Task, World
 from ..world.simulated import Simulation
 from .lab import Broken
 
@@ -29,12 +30,22 @@ class Line:
         self._changed = self.world.tasks.condition()  # guards _answers, told when one comes and at the end
         self._answers: list[dict[str, Any]] = []
         self._sending = self._receiving = False
-        tasks = PlainTasks(self.world)
+        self.died: Exception | None = None
+        """What a task raised that the student's code has spawned, unless it was the connection's end."""
+        tasks = _Tasks(self.world, self._watched)
         made = self._inside(lambda: shared(self._send, self._receive, tasks, self.world.clock.now))
         self.shared = made
 
     def _inside(self, function: Callable[[], object]) -> Any:
         return self.simulation.run(function, self.world.life, "client1-works")
+
+    def _watched(self, function: Callable[[], object]) -> None:
+        try:
+            function()
+        except Exception as error:
+            if error is not ENDED and error.__cause__ is not ENDED and error.__context__ is not ENDED:
+                self.died = error
+            raise
 
     # ---- what the student's code is given
 
@@ -115,6 +126,17 @@ class Line:
             if isinstance(call.error, Broken):
                 raise call.error
         return found
+
+
+class _Tasks(PlainTasks):
+    """What the student's code spawns is watched."""
+
+    def __init__(self, world: World, watched: Callable[[Callable[[], object]], None]) -> None:
+        super().__init__(world)
+        self._watched = watched
+
+    def spawn(self, function: Callable[[], object], name: str = "own") -> Task:
+        return super().spawn(lambda: self._watched(function), name)
 
 
 class Call:
