@@ -116,7 +116,7 @@ class Verdicts(msgspec.Struct):
 
     def _row(self, verdict: Verdict) -> str:
         cell = "padding:0.3em 0.8em;border-bottom:1px solid rgba(128,128,128,0.35);text-align:left;vertical-align:top"
-        mark = f'<b style="color:{_COLOURS[verdict.verdict]}">{_MARKS[verdict.verdict]} {verdict.verdict}</b>'
+        mark = f'<b style="color:{_COLOURS[verdict.verdict]};white-space:nowrap">{_MARKS[verdict.verdict]} {verdict.verdict}</b>'
         said = [f"<b>{html.escape(verdict.check)}</b>: {html.escape(verdict.expected)}"]
         if verdict.verdict != PASS:
             said.append(f'<div style="margin-top:0.3em"><i>seen:</i> {_lines(verdict.seen)}</div>')
