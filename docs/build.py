@@ -45,6 +45,7 @@ notebooks/labs/*
 :caption: Guides
 :glob:
 
+docs/teachers
 docs/stage
 docs/pictures
 docs/reliability

@@ -23,7 +23,7 @@ def course() -> None:
     """A course's folder, for its teacher and its students."""
 
 
-@course.command()
+@course.command(short_help="Write a fresh course into DIR.")
 @click.argument("folder", metavar="DIR")
 @click.option(
     "--package", metavar="WHEEL", help="a wheel of rpclab to hand out too [students install it from an index]"
