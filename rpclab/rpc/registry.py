@@ -50,7 +50,7 @@ class Method:
         takes = _takes(plain, own + with_call)
         self.signature = takes.signature
         self._places, self._kinds, self._types = takes.places, takes.kinds, takes.types
-        self._checked, self._positional = takes.checked, takes.positional
+        self._checked, self._positional, self._named = takes.checked, takes.positional, takes.named
 
     @property
     def doc(self) -> str:
@@ -61,12 +61,21 @@ class Method:
 
     def run(self, call: Call, args: list[Any], named: dict[str, Any]) -> Any:
         """Check the arguments and call the function. Errors: WrongArguments, and whatever the function raises."""
-        if named or self._positional is None or len(args) not in self._positional:
+        if not self._fits(args, named):
             args, named = self._bind(args, named)
         if self._checked:
             args = self._convert(args)
             named = self._convert_named(named) if named else named
         return self.function(call, *args, **named) if self.with_call else self.function(*args, **named)
+
+    def _fits(self, args: list[Any], named: dict[str, Any]) -> bool:
+        """Whether the arguments are surely what the function takes: `Signature.bind` costs more than all the rest of a call."""
+        if self._positional is None or (args and named):
+            return False
+        if named:
+            needed, known = self._named
+            return needed <= named.keys() <= known
+        return len(args) in self._positional
 
     def _bind(self, args: list[Any], named: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         try:
@@ -180,6 +189,8 @@ class _Takes:
     checked: bool
     positional: range | None
     """How many arguments may be given by position and nothing else be looked at; None if that has to be looked at."""
+    named: tuple[frozenset[str], frozenset[str]]
+    """Which have to be given by name and which may, where all are."""
 
 
 @lru_cache(
@@ -194,14 +205,15 @@ def _takes(function: Callable[..., Any], left_out: int) -> _Takes:
         p.name: hints[p.name] for p in parameters if p.name in hints and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     }
     plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
-    needed = sum(p.default is p.empty for p in parameters)
+    needed = frozenset(p.name for p in parameters if p.default is p.empty)
     return _Takes(
         signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty),
         places,
         [types.get(name, Any) for name in places],
         types,
         any(kind is not Any for kind in types.values()),
-        range(needed, len(parameters) + 1) if plain else None,
+        range(len(needed), len(parameters) + 1) if plain else None,
+        (needed, frozenset(places)),
     )
 
 
