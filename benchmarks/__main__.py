@@ -20,7 +20,7 @@ from benchmarks.harness import Settings
 
 __all__ = ["main"]
 
-PARTS = ("echo", "transfer", "small_files", "startup", "placement", "simulated")
+PARTS = ("echo", "transfer", "small_files", "startup", "placement", "simulated", "simulated_scale")
 CHOICE_US = 50.0  # microseconds that a choice may take, however many servers there are
 RESULTS = Path(__file__).resolve().parent / "results"
 
