@@ -22,16 +22,17 @@ from msgspec.structs import replace
 
 from ..config import Address
 from ..errors import NoSuchFile
+from ..own import OURS, Own
 from ..records import FileRecord, Location, ServerRecord, file_key, life
 from ..rpc import document
 from ..text import version_text
 from .candidates import load, room
 from .catalogue import Catalogue, FileKey
+from .own_keeping import upkeep_of
 from .placement import Policy
 from .placing import Placing
 from .reservations import Reservations
 from .said import Said
-from .upkeep import Upkeep
 
 __all__ = ["Directory"]
 
@@ -52,6 +53,7 @@ class Directory:
         replicas: int = 2,
         keep: int = 5,
         dead_s: float = 10.0,
+        own: Own = OURS,
     ) -> None:
         self._keep = keep
         self._servers: dict[Address, Said] = {}
@@ -60,7 +62,7 @@ class Directory:
         self.catalogue = Catalogue()
         self.reservations = Reservations(reservation_s)
         self.placing = Placing(self, policy=policy, policy_name=policy_name, replicas=replicas)
-        self.upkeep = Upkeep(self, replicas=replicas, dead_s=dead_s)
+        self.upkeep = upkeep_of(own, self, replicas=replicas, dead_s=dead_s)
 
     def __len__(self) -> int:
         """How many servers are alive."""

@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 from ..config import Address, address_text
 from ..errors import ClusterError, NotAllowed
+from ..own import OURS, Own
 from ..records import FileRecord, ServerRecord
 from ..rpc.listener import Say
 from ..rpc.registry import Call
 from ..trace import Tracer
 from ..world.base import Lock, World
 from .directory import Directory
-from .membership import Change, Membership
+from .membership import Change
+from .own_keeping import membership_of
 from .settings import Settings
 
 __all__ = ["Enrolment"]
@@ -35,11 +37,13 @@ class Enrolment:
         tracer: Tracer,
         say: Say,
         when_gone: Callable[[Address], object],
+        own: Own = OURS,
     ) -> None:
         self._world, self.directory, self._lock = world, directory, lock
         self._tracer, self._say, self._when_gone = tracer, say, when_gone
         self._inventories: dict[Address, tuple[Call, list[FileRecord]]] = {}  # told, and not yet registered
-        self._members = Membership(settings, world.clock.now())
+        self._members = membership_of(own, settings, world.clock.now())
+        self._told_problem = ""
         self._epoch = 0  # unknown until the first server has told what it knows
 
     @property
@@ -170,6 +174,10 @@ class Enrolment:
             changes = self._members.look(now)
             reason = self._members.leaves_safe_mode(now)
             safe = self._members.safe_mode
+            problem = self._members.problem
+        if problem != self._told_problem:
+            self._told_problem = problem
+            self._say(problem)
         for change in changes:
             self._changed(change)
         if reason:

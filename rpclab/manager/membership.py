@@ -53,6 +53,7 @@ class Membership:
         self._count = 0
         self._safe = True
         self._known_before = False  # whether this cluster had a manager before
+        self.problem = ""  # what is wrong with somebody's own detector (own_keeping.py)
 
     # ---- registering
 

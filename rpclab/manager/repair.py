@@ -104,6 +104,7 @@ class Repair:
             waiting = self._directory.upkeep.waiting(now)
             stuck = self._directory.upkeep.stuck
             awaited = self._directory.upkeep.awaited(now)
+            problem = self._directory.upkeep.problem
         with self._own:
             return {
                 "waiting": waiting,
@@ -114,7 +115,7 @@ class Repair:
                 ],
                 "running": list(self._running.values()),
                 **self._done,
-                "problem": self._problem,
+                "problem": self._problem or problem,
                 "balance": None if self._balance is None else dict(self._balance),
             }
 

@@ -66,6 +66,7 @@ class Manager:
             replicas=self.settings.replicas,
             keep=self.settings.keep,
             dead_s=self.settings.dead_s,
+            own=identity.own,
         )
         self._lock = world.tasks.lock()  # guards the directory
         self._watching = Repeating(world, self._watch, self.settings.heartbeat_s / 2, f"{identity.node}-watch")
@@ -73,7 +74,7 @@ class Manager:
             world, identity, self.directory, self._lock, self.settings, self._tracer, limits, say, self._trace_placed
         )
         self._enrolment = Enrolment(
-            world, self.directory, self._lock, self.settings, self._tracer, say, self._repair.gone
+            world, self.directory, self._lock, self.settings, self._tracer, say, self._repair.gone, identity.own
         )
         self.registry = registry_of(identity.own)
         self._register()

@@ -58,6 +58,7 @@ class Upkeep:
         self._absent: dict[Address, _Absent] = {}
         self._spared: dict[Address, float] = {}  # until when they are sent no copies
         self._number = 0
+        self.problem = ""  # what is wrong with somebody's own plan (own_keeping.py)
 
     # ---- doubts
 
