@@ -32,7 +32,8 @@ class Fact:
         said = " ".join(each for each in (self.part, self.name) if each)
         if self.change == "changed":
             return f"{said}: {self.before} → {self.value}"
-        return {"new": "+ ", "gone": "- "}.get(self.change, "") + f"{said}: {self.value or self.before}"
+        told = self.value or self.before
+        return {"new": "+ ", "gone": "- "}.get(self.change, "") + said + (f": {told}" if told else "")
 
 
 def compared(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[Fact]:
@@ -43,7 +44,7 @@ def compared(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list
     found = []
     for line in sorted({**now, **then}, key=lambda line: parts.index(line[0])):
         value, earlier = now.get(line, ""), then.get(line, "")
-        change = "" if value == earlier else "new" if line not in then else "gone" if line not in now else "changed"
+        change = "new" if line not in then else "gone" if line not in now else "changed" if value != earlier else ""
         found.append(Fact(*line, value, earlier if change in ("changed", "gone") else "", change))
     return found
 
@@ -83,4 +84,4 @@ def _pair(part: str, name: str, value: Any) -> str:
         return f"on {', '.join(value)}"
     if name.endswith("_bytes"):
         return f"{bytes_text(value)} {name.removesuffix('_bytes')}"
-    return f"{value} {name}"
+    return f"{value} {name.removesuffix('s') if value == 1 else name}"

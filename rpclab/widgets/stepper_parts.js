@@ -70,7 +70,7 @@ function factLine([part, name, value, before, change], repeats) {
   if (change) said.append(make("span", { class: "rpclab-mark", role: "img", "aria-label": change }, { new: "+", gone: "−", changed: "△" }[change]));
   said.append(name, name && (value || before) ? ": " : "");
   if (change === "changed") said.append(make("del", {}, before || "nothing"), " → ", make("strong", {}, value || "nothing"));
-  else if (change === "gone") said.append(make("del", {}, before));
+  else if (change === "gone") said.replaceChildren(said.firstChild, make("del", {}, before && name ? `${name}: ${before}` : name || before));
   else said.append(value);
   return line;
 }

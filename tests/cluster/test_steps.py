@@ -246,7 +246,12 @@ def test_a_stopped_simulation_says_so_and_its_past_can_still_be_gone_to(sim: Bra
 
 
 def test_facts_tell_what_is_new_changed_and_gone() -> None:
-    before: dict[str, Any] = {"files": {"a": 5, "b": 7}, "calls": ["x at y"], "stored_bytes": 12}
+    before: dict[str, Any] = {
+        "files": {"a": 5, "b": 7},
+        "calls": ["x at y"],
+        "answering": ["z of y"],
+        "stored_bytes": 12,
+    }
     after: dict[str, Any] = {"files": {"b": 2048, "c": 1}, "calls": ["x at y", "x at y"], "stored_bytes": 12}
     assert [str(fact) for fact in compared(before, after)] == [
         "files b: 7 B → 2 KiB",
@@ -254,6 +259,7 @@ def test_facts_tell_what_is_new_changed_and_gone() -> None:
         "- files a: 5 B",
         "asks x at y:  → 2 times",
         "stored: 12 B",
+        "- answers z of y",
     ]
     assert not any(fact.change for fact in compared(None, after))
 
