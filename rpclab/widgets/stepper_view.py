@@ -17,7 +17,7 @@ __all__ = ["facts_of", "here", "message_row", "node_card", "picture", "targets",
 _BYTES_SHOWN = 2048  # of a message; any byte can be named
 _LINES_SHOWN = 14  # of what a node knows, and all that has changed
 _LAST = 40  # events in the picture
-_WIDTH = 640  # points of it; the page makes it as wide as there is room
+_WIDTH = 600  # points of it; the page makes it as wide as there is room
 _PLACES_SHOWN = 400
 _METHODS = ("placeFile", "sendFilename", "updateServer", "confirmFile")  # of a backup, before any was seen
 

@@ -118,11 +118,9 @@ def test_a_backup_is_stepped_back_and_another_way_by_the_keyboard_alone(opened: 
     page.locator(".rpclab-stepper .rpclab-outcome").wait_for()
     assert page.locator(".jp-Notebook .jp-CodeCell").count() == cells
     book.shoot("stepper-tree-lab")
-    page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
-    page.locator("body[data-jp-theme-light='false']").wait_for(state="attached")
+    book.darken()
     book.shoot("stepper-dark-lab")
-    page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
-    page.locator("body[data-jp-theme-light='true']").wait_for(state="attached")
+    book.darken(False)
     tree = book.run(1)
     assert "dropped placeFile reply" in tree and "corrupted placeFile reply" in tree
     assert "stopped" in book.run(2)
@@ -155,6 +153,9 @@ def test_a_call_between_processes_is_stepped_through_by_the_keyboard_alone(opene
 
 def test_the_stepper_is_accessible(opened: Callable[..., NotebookPage], axe: pathlib.Path) -> None:
     book = opened(SIMULATED)
-    assert accessibility(book.page, ".rpclab-stepper") == []
-
+    for dark in (False, True):
+        book.darken(dark)
+        found = accessibility(book.page, ".rpclab-stepper")
+        book.shoot(f"stepper-{'dark' if dark else 'light'}")
+        assert found == [], "\n".join(found)
     book.assert_quiet()
