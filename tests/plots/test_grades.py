@@ -19,6 +19,7 @@ def test_bars_are_as_long_as_the_counts_and_add_up_to_the_class() -> None:
     ax = plot_checks(CHECKS, "lab2: 30 students")
     widths = [[int(bar.get_width()) for bar in bars] for bars in ax.containers]
     assert widths == [[25, 10], [4, 15], [1, 5]] and ax.get_xlim() == (0, 30)
+    assert [[int(bar.get_x()) for bar in bars] for bars in ax.containers] == [[0, 0], [25, 10], [29, 25]]
     hatches = {bars.patches[0].get_hatch() for bars in ax.containers}
     assert len(hatches) == 3, "told apart without colours too"
     pyplot.close(ax.figure)
