@@ -315,6 +315,9 @@ def states(mine: Mine, trial: Trial) -> None:
 
 @LAB.check("the rarest comes first, whatever else there is", points=2, after=("states",))
 def urgency(mine: Mine, trial: Trial) -> None:
+    rare, common = ["server1"], ["server2", "server3"]
+    for files in ({"a": rare, "b": common}, {"a": common, "b": rare}, {"b": common, "a": rare}):
+        _plan(mine, files, _servers(5), 3)
     for _ in range(40):
         servers = _servers(trial.random.randint(2, 7))
         for server in servers:
