@@ -73,8 +73,9 @@ function render({ model, el }) {
     make("div", { class: "rpclab-said" }, status, problems),
     make("div", { class: "rpclab-columns" },
       make("div", { class: "rpclab-pictures" }, make("div", {}, make("h4", {}, "Under way"), list, outcome), said),
-      make("div", {}, make("h4", {}, "How it came to this"), picture)),
-    make("div", {}, make("h4", {}, "What each node knows ", make("span", { class: "rpclab-note" }, "+ new, − gone, △ changed by the last step")), cards),
+      make("div", { class: "rpclab-pictures" },
+        make("div", {}, make("h4", {}, "How it came to this"), picture),
+        make("div", {}, make("h4", {}, "What each node knows ", make("span", { class: "rpclab-note" }, "+ new, − gone, △ changed by the last step")), cards))),
     make("div", {}, wayTitle, way), keys,
   );
   el.append(root);
