@@ -10,7 +10,7 @@ import msgspec
 from ..errors import ReplayDiffers
 from ..trace import Event
 from ..world.simulated_halt import Drive
-from .script import Entry
+from .script import ScriptEntry
 
 if TYPE_CHECKING:
     from ..world.simulated import Simulation
@@ -24,7 +24,7 @@ _decode = msgspec.json.Decoder(Event).decode
 class Journey:
     """What `at` and `after` send through a new cluster. `to` goes on to an event, or to the end of a verb."""
 
-    def __init__(self, cluster: Travel, script: list[Entry], lines: list[bytes]) -> None:
+    def __init__(self, cluster: Travel, script: list[ScriptEntry], lines: list[bytes]) -> None:
         self._cluster = cluster
         self._entries, self._lines = list(script), list(lines)
         self._next = 0  # of the entries
@@ -108,7 +108,7 @@ class Journey:
         """The verb under way is left where it stands."""
         cluster = self._cluster
         if cluster.script.busy:
-            entry: Entry = cluster.script[-1]
+            entry: ScriptEntry = cluster.script[-1]
             entry.left, entry.after = True, len(cluster.order.lines)
         self._drive.drop()
         cluster.script.busy = False

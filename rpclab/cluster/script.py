@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from .travel import Travel
 
-__all__ = ["Entry", "Order", "Script", "recorded", "verbs"]
+__all__ = ["Order", "Script", "ScriptEntry", "recorded", "verbs"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,7 +35,7 @@ class Order:
 
 
 @dataclass(slots=True)
-class Entry:
+class ScriptEntry:
     """One verb: `place` is how to get from the cluster to what has it, `before` how many events were written before."""
 
     place: tuple[str, ...]
@@ -61,7 +61,7 @@ class Entry:
         return f"{verb}({', '.join(given)})"
 
 
-class Script(list[Entry]):
+class Script(list[ScriptEntry]):
     """The verbs so far, in order. `busy` while one is carried out."""
 
     busy = False
@@ -112,7 +112,7 @@ def _record(
     act: Callable[[], R],
 ) -> R:
     script, lines = cluster.script, cluster.order.lines
-    entry = Entry(place, verb, *told, before=len(lines))
+    entry = ScriptEntry(place, verb, *told, before=len(lines))
     script.append(entry)
     script.busy = True
     try:

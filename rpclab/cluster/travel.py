@@ -23,7 +23,7 @@ from ..trace import Event
 from ..world.simulated_tasks import present
 from .base import Cluster
 from .journey import Journey
-from .script import Entry, Order, Script
+from .script import Order, Script, ScriptEntry
 from .simulated_node import SimNode
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Travel(Cluster[SimNode]):
         journey.to(event)
         return again
 
-    def _again(self, script: list[Entry], event: int) -> tuple[Self, Journey]:
+    def _again(self, script: list[ScriptEntry], event: int) -> tuple[Self, Journey]:
         """A cluster in which nothing has happened yet, and the way to go in it, as far as this event."""
         if self.inside or not self.order.lines:
             raise UsageError("time travel is from outside a simulation that has written events (trace=True)")
