@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import sys
 import time
 import traceback
@@ -90,7 +91,7 @@ def _verdict(lab: Lab, check: Check, submission: Submission, trial: Trial) -> Ve
         _failed(verdict, lab, Broken("too-much-memory", "Python could get no more memory"), trial)
     except (Exception, SystemExit, RecursionError) as error:
         line = _students_line(error, submission)
-        if line or isinstance(error, SystemExit):
+        if line or isinstance(error, SystemExit) or _not_as_called(error, lab):
             seen = f"{type(error).__name__}: {error_text(error)}" + (f" ({line})" if line else "")
             _failed(verdict, lab, Broken("raised", seen), trial)
         else:
@@ -138,6 +139,14 @@ def _students_line(error: BaseException, submission: Submission) -> str:
         if frame.f_globals.get("__name__") in (MODULE, "__main__") or frame.f_code.co_filename == submission.source:
             found = f"in {frame.f_code.co_name}, line {line}"
     return found
+
+
+def _not_as_called(error: BaseException, lab: Lab) -> bool:
+    """Whether a part takes other arguments than those it is given: then none of its own lines ran."""
+    named = "|".join(map(re.escape, (*lab.needs, "<lambda>")))
+    return (
+        isinstance(error, TypeError) and re.match(rf"({named})(\.\w+)?\(\) (takes|got|missing)", str(error)) is not None
+    )
 
 
 if __name__ == "__main__":

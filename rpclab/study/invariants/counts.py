@@ -23,10 +23,12 @@ _AT_ONCE = (
 
 @dataclass(slots=True)
 class _Told:
-    """The manager's last word on one server, and the event by which it lost it, if it did."""
+    """The manager's last word on one server, the event by which it lost it, if it did, and what the server said after that: a
+    server that stops takes its leave, and then finishes a file; it is heard, and no longer counted."""
 
     event: Event
     gone: Event | None = None
+    late: Event | None = None
 
     @property
     def stored_bytes(self) -> int:
@@ -70,6 +72,8 @@ def _told(run: Run) -> dict[str, _Told]:
                 told[event.peer].gone = event
             elif event.detail.get("news", True):
                 told[event.peer].event = event
+            elif told[event.peer].gone is not None:
+                told[event.peer].late = event
     return told
 
 
@@ -127,6 +131,8 @@ def _managers_word(run: Run, server: str, told: _Told) -> list[Finding]:
     else:
         return []
     if told.stored_bytes == truth or _lost_before(run, server, told):
+        return []
+    if told.late is not None and told.late.detail.get("stored_bytes") == truth:
         return []
     if folder is not None and told.stored_bytes in _without_damaged(run, server, folder):
         return []

@@ -10,7 +10,7 @@ class Registry:
         return function
 
     def register_instance(self, instance):
-        for each in vars(type(instance)):
+        for each in dir(type(instance)):
             if each.startswith("_") or not callable(getattr(type(instance), each)):
                 continue
             self.register(getattr(instance, each))
