@@ -410,3 +410,19 @@ def test_the_empty_file_by_which_git_keeps_a_folder_is_no_stranger(run: Run) -> 
     run.is_valid()
     keep.write_bytes(b"no longer empty")
     run.is_broken("folders", INVALID, ".gitkeep is not named as a stored file")
+
+
+# ---- counts
+
+
+def test_a_server_that_took_its_leave_is_judged_by_what_it_reported_after(run: Run) -> None:
+    run.back_up(1, b"contents")
+    run.add("server1", "stopped")
+    places = [place for place, event in enumerate(run.events) if event.kind == "reported" and event.peer == "server1"]
+    report, heard = run.events[places[-1]], run.events[places[-1] - 1]
+    assert heard.node == "manager" and heard.kind == "receive"
+    heard.kind, heard.detail = "gone", {"reason": "its connection ended"}
+    report.detail = {"stored_bytes": 8, "news": False}
+    run.is_valid()
+    report.detail = {"stored_bytes": 7, "news": False}
+    run.is_broken("counts", INVALID, "server1")
