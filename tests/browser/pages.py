@@ -24,6 +24,7 @@ KNOWN = (  # what Jupyter itself complains about, whatever a notebook shows
     r"Failed to load resource: net::ERR_FAILED",  # an address outside, which the tests refuse to ask
     r"Cannot read properties of undefined \(reading 'schema'\)",  # Notebook's shortcuts, at a setting it has not read yet
     r"(?s)shared module is not a function.*@jupyter-notebook/lab-extension",  # Voilà loads an extension made for Lab
+    r"(?s)Shared module \S+ doesn't exist in shared scope.*/voila/labextensions/",  # likewise, nbgrader's
     r"widget model not found",  # Voilà on a busy machine: the page is loaded again then
 )
 READY = """async () => {

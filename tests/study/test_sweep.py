@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.util
 import os
 import signal
@@ -24,6 +25,15 @@ from rpclab.study.experiments_balance import stale_gap
 from rpclab.study.sweep import SweepFailed, fingerprint, sweep
 
 GRID = {"rule": ["least", "two choices"], "every": [10, 50]}
+
+
+@pytest.fixture(autouse=True)
+def swept_up() -> Iterator[None]:
+    """Dask leaves sockets of workers that were killed to the garbage: they are collected here, not in somebody else's test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def gap(rule: str, every: int, seed: int) -> dict[str, Any]:
