@@ -178,15 +178,19 @@ class Pools:
         self._world, self._connect = world, connect
         self._lock = world.tasks.lock()  # guards _pools
         self._pools: dict[Address, Pool] = {}
+        self._closed = False
 
     def to(self, address: Address) -> Pool:
         with self._lock:
             if address not in self._pools:
                 self._pools[address] = Pool(self._world, lambda: self._connect(address))
+                if self._closed:  # a task that still works here keeps no connection
+                    self._pools[address].close()
             return self._pools[address]
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             pools = list(self._pools.values())
         for pool in pools:
             pool.close()
