@@ -20,6 +20,7 @@ from .errors import FolderNotUsable, NameRefused, RpclabError, StartFailed, Usag
 from .names import check_client
 from .own import OURS, Own, own_from
 from .rpc.handshake import Identity, Role
+from .rpc.listener import WhenBound
 from .trace import Tracer
 from .world.real import RealWorld
 
@@ -49,7 +50,7 @@ _POLL_S = 0.005
 class Node(Protocol):
     """What runs: a manager, a server or a client's agent."""
 
-    def start(self, address: Address) -> Address: ...
+    def start(self, address: Address, when_bound: WhenBound = ...) -> Address: ...
 
     def stop(self, within_s: float = 0.0) -> None: ...
 
@@ -104,15 +105,19 @@ class Running:
         for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), lambda number, frame: stop.set())
-        real = node.start(address)
         detail = {
             "role": self.identity.role,
-            "address": list(real),
+            "address": list(address),
             "process": os.getpid(),
             "wall": self.world.clock.wall(),
             **facts,
         }
-        self.tracer.event("started", detail=detail)
+
+        def begin(bound: Address) -> None:  # before anybody is served: the log of a life begins with it
+            detail["address"] = list(bound)
+            self.tracer.event("started", detail=detail)
+
+        real = node.start(address, begin)
         self.say(f"{self.identity.role} ready at {real[0]}:{real[1]}")
         if self.options.ready_file:
             write_whole(self.options.ready_file, json.dumps({"node": self.identity.node, **detail}))

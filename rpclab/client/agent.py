@@ -7,7 +7,7 @@ from ..errors import Cancelled, CommunicationError, TooFewCopies
 from ..records import Location, Receipt, Restored, pages
 from ..rpc.files import Progress
 from ..rpc.handshake import Identity
-from ..rpc.listener import Listener, Say
+from ..rpc.listener import Listener, Say, WhenBound
 from ..rpc.own_registry import registry_of
 from ..rpc.registry import Call
 from ..trace import Tracer
@@ -61,8 +61,8 @@ class Agent:
             show_messages=show_messages,
         )
 
-    def start(self, address: Address) -> Address:
-        real = self._listener.start(address)
+    def start(self, address: Address, when_bound: WhenBound = lambda address: None) -> Address:
+        real = self._listener.start(address, when_bound)
         if not self.client.is_connected():
             self._say("the manager does not answer yet; this client will ask it again when it is told to do something")
         return real

@@ -9,6 +9,7 @@ from ..client.session import Client
 from ..config import Address
 from ..errors import UsageError
 from ..records import Receipt, Restored
+from ..rpc.listener import WhenBound
 from ..world.base import walk
 from ..world.simulated import SimulatedWorld
 from .script import recorded
@@ -36,7 +37,8 @@ class ClientPart:
     def __init__(self, world: SimulatedWorld, client: Client) -> None:
         self.client, self._world = client, world
 
-    def start(self, address: Address) -> Address:
+    def start(self, address: Address, when_bound: WhenBound = lambda address: None) -> Address:
+        when_bound(address)
         self._world.disk.make_folder(_FILES)
         return address
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ..config import Address, Limits
 from ..errors import NotRunning, StartFailed
 from ..rpc.handshake import Role
+from ..rpc.listener import WhenBound
 from ..rpc.stage import Stage
 from ..trace import Tracer
 from ..world.simulated import SimulatedWorld, Simulation
@@ -20,7 +21,7 @@ __all__ = ["Facts", "Make", "MemoryLog", "Part", "SimNode"]
 class Part(Protocol):
     """What runs: a manager, a server or a client."""
 
-    def start(self, address: Address) -> Address: ...
+    def start(self, address: Address, when_bound: WhenBound = ...) -> Address: ...
 
     def stop(self, within_s: float = 0.0) -> None: ...
 
@@ -132,9 +133,12 @@ class SimNode:
         if self._stage is not None:
             tracer.stage = self._stage(world, tracer)
         self._part = part = self._make(world, tracer, self._say)
-        self.address = part.start(self.address)
-        detail = {"role": self.role, "address": list(self.address), "wall": world.clock.wall(), **self._facts(part)}
-        tracer.event("started", detail=detail)
+
+        def begin(bound: Address) -> None:  # before anybody is served: the log of a life begins with it
+            detail = {"role": self.role, "address": list(bound), "wall": world.clock.wall(), **self._facts(part)}
+            tracer.event("started", detail=detail)
+
+        self.address = part.start(self.address, begin)
 
     def log_tail(self, lines: int = 12) -> str:
         """The last lines that it would have printed."""

@@ -18,7 +18,7 @@ from ..records import Deletion, Location, Placement, ServerRecord, file_key, pag
 from ..rpc import document
 from ..rpc.channel import Channel
 from ..rpc.handshake import Identity
-from ..rpc.listener import Listener, Say
+from ..rpc.listener import Listener, Say, WhenBound
 from ..rpc.own_registry import registry_of
 from ..rpc.registry import Call, Registry
 from ..trace import Tracer
@@ -119,9 +119,9 @@ class Manager:
         ):
             self.registry.register_method(function, _wire_name(function), with_call=True)
 
-    def start(self, address: Address) -> Address:
-        """Serve at an address; returns it with its real port. Errors: PortInUse, UsageError."""
-        real = self._listener.start(address)
+    def start(self, address: Address, when_bound: WhenBound = lambda address: None) -> Address:
+        """Serve at an address; returns it with its real port, once `when_bound` was told it. Errors: PortInUse, UsageError."""
+        real = self._listener.start(address, when_bound)
         self._tracer.event("safe-mode", detail={"on": True, "reason": "the manager has just started"})
         self._watching.start()
         return real

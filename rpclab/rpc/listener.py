@@ -31,10 +31,13 @@ from .opening import accept_connection
 from .own_framing import framed
 from .registry import Call, Registry, Then
 
-__all__ = ["DocumentHandler", "Listener", "Say"]
+__all__ = ["DocumentHandler", "Listener", "Say", "WhenBound"]
 
 Say = Callable[[str], None]
 """Where a node tells people what it does, a line at a time."""
+
+WhenBound = Callable[[Address], object]
+"""Is told a node's address, with its real port, before anybody is served there."""
 
 DocumentHandler = Callable[[Channel], None]
 """Talks to a program of the document's own wire until it goes away."""
@@ -73,9 +76,13 @@ class Listener:
         self._listening: Listening | None = None
         self._accepting: Task | None = None
 
-    def start(self, address: Address) -> Address:
-        """Listen and serve; returns the address with its real port. Errors: PortInUse, UsageError."""
+    def start(self, address: Address, when_bound: WhenBound = lambda address: None) -> Address:
+        """Listen and serve; returns the address with its real port. Errors: PortInUse, UsageError.
+
+        `when_bound` is told that address before the first connection is accepted.
+        """
         self._listening = self.world.network.listen(address)
+        when_bound(self._listening.address)
         self._accepting = self.world.tasks.spawn(self._accept, f"{self.identity.node}-accept")
         return self._listening.address
 

@@ -18,7 +18,7 @@ from ..rpc.channel import Channel
 from ..rpc.document import DocumentRequest
 from ..rpc.files import send_file
 from ..rpc.handshake import Identity
-from ..rpc.listener import Listener, Say
+from ..rpc.listener import Listener, Say, WhenBound
 from ..rpc.own_registry import registry_of
 from ..rpc.registry import Call, Registry, Then
 from ..trace import Tracer
@@ -102,9 +102,10 @@ class Server:
         register(self.drop_file, "dropFile", with_call=True)
         register(self.list_stored, "listStored", reads=True)
 
-    def start(self, address: Address) -> Address:
-        """Serve at an address and register with the manager; returns the address with its real port. Errors: PortInUse."""
-        self._address = self._replication.own = self._listener.start(address)
+    def start(self, address: Address, when_bound: WhenBound = lambda address: None) -> Address:
+        """Serve at an address and register with the manager; returns the address with its real port, once `when_bound` was
+        told it. Errors: PortInUse."""
+        self._address = self._replication.own = self._listener.start(address, when_bound)
         self.link.start(self._address, self.store)
         self._scrub.start()
         return self._address

@@ -35,10 +35,11 @@ class Service:
         node = options.pop("node", "server1")
         tracer = options.pop("tracer", None) or Tracer(world, node)
         address = options.pop("address", ("127.0.0.1", 0))
+        when_bound = options.pop("when_bound", lambda address: None)
         self.listener = Listener(
             world, registry, Identity(node, "server", SECRET), tracer, say=self.said.append, **options
         )
-        self.address = self.listener.start(address)
+        self.address = self.listener.start(address, when_bound)
 
     def stop(self, within_s: float = 0.0) -> None:
         self.listener.stop(within_s)

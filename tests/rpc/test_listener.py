@@ -38,6 +38,27 @@ def serving() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("server1-")]
 
 
+# ---- the start
+
+
+def test_nobody_is_served_before_the_node_has_said_that_it_started(serve: Serve, connect: Connect) -> None:
+    answered = threading.Event()
+    tasks: list[threading.Thread] = []
+
+    def call(address: Any) -> None:
+        connect(address).call("echo", 1)
+        answered.set()
+
+    def when_bound(address: Any) -> None:
+        tasks.append(threading.Thread(target=call, args=(address,)))
+        tasks[0].start()
+        assert not answered.wait(0.3)
+
+    serve(when_bound=when_bound)
+    assert answered.wait(10)
+    tasks[0].join()
+
+
 # ---- many at once
 
 
