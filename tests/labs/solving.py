@@ -1,0 +1,54 @@
+"""What the tests of each lab's solutions share. They are a file a lab, so that two labs are tried at once."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+from rpclab.labs.checking import check_submission
+from rpclab.labs.lab import lab_named
+from rpclab.labs.submission import Submission
+
+SOLUTIONS = pathlib.Path(__file__).parent / "solutions"
+STARTERS = pathlib.Path(__file__).parents[2] / "notebooks" / "labs"
+
+
+def right(lab: str) -> list[str]:
+    """The names of a lab's right solutions: the reference, and the unusual ones."""
+    return ["reference", *sorted(path.stem for path in (SOLUTIONS / lab).glob("right_*.py"))]
+
+
+def wrong(lab: str) -> list[str]:
+    """The names of a lab's typical wrong solutions."""
+    return sorted(path.stem for path in (SOLUTIONS / lab).glob("wrong_*.py"))
+
+
+def named_fault(path: pathlib.Path) -> str:
+    """The fault that a wrong solution says it has."""
+    found = re.search(r"^# fault: (\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found, f"{path} does not say which fault it has"
+    return found[1]
+
+
+def passes(lab: str, name: str) -> None:
+    """A right solution passes every check."""
+    verdicts = check_submission(lab_named(lab), Submission.from_file(SOLUTIONS / lab / f"{name}.py"))
+    assert verdicts.passed, verdicts.text(3) + "".join(each.output for each in verdicts.verdicts)
+
+
+def fails_with_its_hint(lab: str, name: str) -> None:
+    """A wrong solution fails, and the first hint is that for its fault."""
+    path, own = SOLUTIONS / lab / f"{name}.py", lab_named(lab)
+    verdicts = check_submission(own, Submission.from_file(path), first_failure=True)
+    first = verdicts.first
+    assert first is not None, f"{path} passes"
+    assert first.fault == named_fault(path), verdicts.text(3) + first.output
+    assert first.hints == list(own.hint(first.fault)) and all(first.hints)
+
+
+def starts_and_fails(lab: str) -> None:
+    """The starter passes its first check, and fails the lab."""
+    own = lab_named(lab)
+    verdicts = check_submission(own, Submission.from_file(STARTERS / f"{lab}.py"), first_failure=True)
+    assert verdicts.verdicts[0].verdict == "pass", verdicts.text(3)
+    assert verdicts.first is not None and verdicts.first.fault in own.faults, verdicts.text(3)

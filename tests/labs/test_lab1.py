@@ -1,0 +1,21 @@
+"""Lab 1: right solutions pass, typical wrong ones fail with the hint for their fault, the starter passes its first check."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.labs import solving
+
+
+@pytest.mark.parametrize("name", solving.right("lab1"))
+def test_a_right_solution_passes_every_check(name: str) -> None:
+    solving.passes("lab1", name)
+
+
+@pytest.mark.parametrize("name", solving.wrong("lab1"))
+def test_a_wrong_solution_fails_with_the_hint_that_names_its_fault(name: str) -> None:
+    solving.fails_with_its_hint("lab1", name)
+
+
+def test_the_starter_passes_its_first_check_and_fails_the_lab() -> None:
+    solving.starts_and_fails("lab1")
