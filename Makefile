@@ -30,6 +30,9 @@ setup: .venv/.have-notebook ## make .venv with all that demo and lab need
 demo: .venv/.have-plots ## back real files up on a cluster of real processes, kill a server, restore, compare
 	@$(BIN)/rpclab demo
 
+# The tests start thousands of processes: where this is set, each would compile rpclab anew.
+test browser soak: export PYTHONDONTWRITEBYTECODE =
+
 test: .venv/.have-test ## run the tests, two files at once; four: make test JOBS=4
 	@$(BIN)/python -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile
 
