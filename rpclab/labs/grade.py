@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import csv
 import html
-import inspect
+import importlib.resources
 import json
 import pathlib
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -181,7 +180,8 @@ def _key(lab: Lab, submission: Submission, secret: str | None) -> str:
 
 def _source(lab: Lab) -> str:
     """The lab's own code: when a check is mended, everybody is checked again."""
-    return inspect.getsource(sys.modules[lab.checks[0].function.__module__])
+    files = importlib.resources.files(f"{__package__}.{lab.name}").iterdir()
+    return "".join(file.read_text(encoding="utf-8") for file in sorted(files, key=str) if file.name.endswith(".py"))
 
 
 def _kept(file: pathlib.Path, key: str) -> Verdicts | None:

@@ -1,10 +1,12 @@
 """What a lab is: the names that a student writes, the checks, and a hint in three degrees for each fault that a check can tell.
 
-A lab's own module makes one `Lab` and adds its checks:
+Each lab has a folder of three files:
 
-    LAB = Lab("lab2", "Messages on a stream", needs={"frame": ..., "Deframer": ...}, faults={"short": Hint(...)})
+    about.py       LAB = Lab("lab2", "Messages on a stream", needs={"Framing": ...}, faults={"one-read": Hint(...)})
+    alone.py       the checks of the student's part by itself
+    clusters.py    the checks of a cluster, simulated or real, that works with it
 
-    @LAB.check("a packet in pieces comes out whole", points=2)
+    @LAB.check("a frame that arrives in pieces comes out once it is whole", points=3)
     def in_pieces(mine: Mine, trial: Trial) -> None:
         ...
         raise Broken("one-read", seen="after the first 3 bytes it gave back ...")

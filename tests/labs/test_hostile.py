@@ -75,7 +75,7 @@ def test_megabytes_of_output_are_dropped_but_for_the_end() -> None:
 
 
 def test_who_patches_rpclab_gains_nothing() -> None:
-    patch = "import rpclab.labs.lab4 as lab\nlab._case = lambda choose, trial: None\n"
+    patch = "import rpclab.labs.lab4.alone as lab\nlab._case = lambda choose, trial: None\n"
     found = verdicts(f"{patch}{HEAD}return servers[0]", only="fewest").verdicts[0]
     assert (found.verdict, found.points) == (FAIL, 0), found
     patch = "import rpclab.world.real as real\nreal.RealWorld.nonce = lambda self, length: bytes(length)\n"

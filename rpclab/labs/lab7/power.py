@@ -9,10 +9,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import DiskFull, RpclabError, SyncFailed
-from ..world.base import Buffer, Reader, Writer
-from ..world.simulated_disk import SimulatedDisk
-from .lab import Broken
+from ...errors import DiskFull, RpclabError, SyncFailed
+from ...world.base import Buffer, Reader, Writer
+from ...world.simulated_disk import SimulatedDisk
+from ..lab import Broken
 
 __all__ = ["FOLDER", "Bench", "PowerCut"]
 

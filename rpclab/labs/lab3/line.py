@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..rpc.own_connection import PlainTasks
-from ..world.base import Task, World
-from ..world.simulated import Simulation
-from .lab import Broken
+from ...rpc.own_connection import PlainTasks
+from ...world.base import Task, World
+from ...world.simulated import Simulation
+from ..lab import Broken
 
 __all__ = ["ENDED", "Line"]
 

@@ -1,119 +1,20 @@
-"""Lab 3: one connection, many threads. The student writes how many tasks call over one connection at once."""
+"""Lab 3's checks of the student's part by itself."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from typing import Any
 
-from ..errors import ClusterError, error_text
-from .lab import Broken, Hint, Lab, Mine
+from ...errors import ClusterError, error_text
+from ..lab import Broken, Mine
+from ..reach import modules_of
+from ..trial import Trial
+from .about import LAB
 from .line import Call, Line
-from .reach import modules_of
-from .scenes import back_up_and_restore, blamed, restart_everything
-from .trial import Trial
 
-__all__ = ["LAB"]
+__all__ = ["any_order", "deadlines", "errors", "one_call", "the_end", "two_at_once"]
 
 _OF_PYTHON = ("threading", "_thread", "queue", "time", "asyncio", "concurrent", "multiprocessing", "socket", "select")
-
-LAB = Lab(
-    "lab3",
-    "One connection, many threads",
-    needs={
-        "SharedConnection": "class with __init__(self, send, receive, tasks, now) and call(self, method, params, deadline_s)"
-    },
-    ours=("rpclab.rpc", "rpclab.world", "rpclab.lessons"),
-    minutes=120,
-    lines=45,
-    faults={
-        "message": Hint(
-            "What does the far end need, to know what to do and whom to answer?",
-            "Look at what you give to send.",
-            "A message is a dictionary with id, method and params; something else was sent.",
-        ),
-        "result": Hint(
-            "What does call give back?",
-            "Look at which part of the answer you return.",
-            "The result of the answer does not come back from call.",
-        ),
-        "swallowed": Hint(
-            "The answer says that the call failed. What does the caller see?",
-            "Look at what you do with an answer that has an error.",
-            "An error in the answer is not raised.",
-        ),
-        "own-threads": Hint(
-            "Whose clock, locks and threads do you use?",
-            "Look at your imports: you are given `tasks` and `now`.",
-            "Python's own threads and clock are used: in the simulated world they stand still, and nothing can be replayed.",
-        ),
-        "lock-across": Hint(
-            "A second task wants to call while the first still waits for its answer. May it?",
-            "Look at what you hold while you wait for an answer.",
-            "A lock is held across the whole call: one task waits for its answer, and all others for that task.",
-        ),
-        "two-sends": Hint(
-            "What happens to the bytes when two tasks send at the same moment?",
-            "Look at who may be in send.",
-            "Two tasks are in send at once.",
-        ),
-        "two-receives": Hint(
-            "Who is to receive, when several wait for answers?",
-            "Look at who may be in receive, and what it does with an answer for somebody else.",
-            "Two tasks are in receive at once.",
-        ),
-        "crossed": Hint(
-            "Answers come in any order. How does a task know its own?",
-            "Look at what decides which caller gets an answer.",
-            "A caller gets another one's answer: what counts is the id, not the order.",
-        ),
-        "drops-others": Hint(
-            "A task receives an answer that is not its own. What now?",
-            "Look at what happens to that answer, and how its caller hears of it.",
-            "An answer that came for another caller is lost, or its caller is never woken.",
-        ),
-        "woken-early": Hint(
-            "condition.wait has returned. Does that mean that the answer is there?",
-            "Look for an if in front of wait where a while should stand.",
-            "A task that is woken for another one's answer goes on as if its own were there.",
-        ),
-        "same-id": Hint(
-            "Two tasks take a number at the same moment. Which do they get?",
-            "Look at how the next id is made.",
-            "Two calls that are under way have the same id.",
-        ),
-        "left-waiting": Hint(
-            "The peer dies while five callers wait. What do they hear?",
-            "Look at what happens when receive raises.",
-            "When the connection ends, those that wait are not told: they wait until their deadline, or for ever.",
-        ),
-        "calls-after-end": Hint(
-            "The connection has ended. Somebody calls once more.",
-            "Look at what call knows of the end.",
-            "After the end of the connection a call waits for an answer that nobody can send.",
-        ),
-        "no-deadline": Hint(
-            "How long does a caller wait for an answer that never comes?",
-            "Look at where deadline_s goes: it is for the whole wait, however often the task is woken.",
-            "A call does not end at its deadline with TimeoutError.",
-        ),
-        "late-answer": Hint(
-            "An answer comes after its caller has given up. Who gets it?",
-            "Look at what is left behind by a call that timed out.",
-            "A late answer upsets the calls after it.",
-        ),
-        "keeps-answers": Hint(
-            "A node calls for months. What grows?",
-            "Look at what is put into your dictionaries, and what is taken out.",
-            "What belongs to calls that are over is kept.",
-        ),
-        "cluster": Hint(
-            "What is different in the cluster: who ends, and who begins again?",
-            "Run this check alone, with its seed, and read the last messages in the picture.",
-            "In a cluster your connection does not carry a client's calls.",
-        ),
-    },
-)
 
 
 def _line(mine: Mine, trial: Trial, peer: Any) -> Line:
@@ -271,41 +172,3 @@ def the_end(mine: Mine, trial: Trial) -> None:
     if after.took is None or after.took > 5 or after.error is None:
         took = "for ever" if after.took is None else f"{after.took:.0f} s"
         raise Broken("calls-after-end", f"a call after the end waited {took}: {after}")
-
-
-@LAB.check("in a simulated cluster clients work over it, through restarts", points=2, after=("any-order", "the-end"))
-def simulated(mine: Mine, trial: Trial) -> None:
-    with blamed("cluster", "in the simulated cluster"), trial.simulated(connection=mine.SharedConnection) as cluster:
-        back_up_and_restore(cluster, trial, "cluster")
-        restart_everything(cluster)
-        back_up_and_restore(cluster, trial, "cluster")
-
-
-@LAB.check(
-    "in a real cluster eight threads share it, and each gets its own answers", points=3, after=("any-order", "the-end")
-)
-def real(mine: Mine, trial: Trial) -> None:
-    with blamed("cluster", "in the real cluster"), trial.local(connection=mine.SharedConnection, clients=1) as cluster:
-        back_up_and_restore(cluster, trial, "cluster")
-        restart_everything(cluster)
-        client = cluster.connect("ada")
-        wrong: list[str] = []
-
-        def call(task: int) -> None:
-            for number in range(20):
-                word = f"{task}-{number}"
-                try:
-                    found = client.manager.string(word)
-                except Exception as error:
-                    wrong.append(f"string({word!r}) raised {type(error).__name__}: {error_text(error)}")
-                    return
-                if found != word:
-                    wrong.append(f"string({word!r}) gave back {found!r}")
-
-        threads = [threading.Thread(target=call, args=(task,), name=f"task{task}") for task in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if wrong:
-            raise Broken("cluster", f"of 160 calls {len(wrong)} went wrong, first: {wrong[0]}")

@@ -1,132 +1,15 @@
-"""Lab 6: a failure detector, and the plan of repairs. The student writes who counts as dead, and which copies are made then."""
+"""Lab 6's checks of the student's part by itself."""
 
 from __future__ import annotations
 
-from typing import Any
+from ..lab import Broken, Mine
+from ..trial import Trial
+from .about import LAB
 
-from ..cluster.settled import wait_settled
-from .lab import Broken, Hint, Lab, Mine
-from .scenes import back_up, blamed, restart_everything, restore_all
-from .trial import Trial
-
-__all__ = ["LAB"]
-
-LAB = Lab(
-    "lab6",
-    "Who is dead, and what is to be repaired",
-    needs={
-        "Detector": "class with __init__(self, suspect_s, dead_s), heard(self, server, now), forget(self, server) and "
-        "look(self, now)",
-        "plan_repair": "function plan_repair(files, servers, wanted) -> list of (file, source, target)",
-    },
-    ours=("rpclab.manager",),
-    minutes=90,
-    lines=40,
-    faults={
-        "look": Hint(
-            "What does look give back, and of whom?",
-            "Compare it with the servers that heard was called for.",
-            "look has to give a dictionary with every server that is known, and nobody else: alive, suspected or dead.",
-        ),
-        "too-soon": Hint(
-            "A server speaks every second. May it be late once?",
-            "Compare the silence with suspect_s and dead_s: which of the two, and more than or at least?",
-            "A server is suspected, or dead, before it has been silent for that long.",
-        ),
-        "first-heard": Hint(
-            "From which moment do you count?",
-            "Look at what heard does when the server is known already.",
-            "Silence is counted from the first sign of life, not from the last.",
-        ),
-        "not-suspected": Hint(
-            "Is there something between alive and dead?",
-            "Look at the order in which you compare.",
-            "A server that has been silent for more than suspect_s is not suspected.",
-        ),
-        "never-dead": Hint(
-            "And if it stays silent?",
-            "Look at the order in which you compare: which answer comes first when both limits are passed?",
-            "A server that has been silent for more than dead_s is not dead.",
-        ),
-        "no-way-back": Hint(
-            "A server was taken for dead, and speaks. What is it now?",
-            "Look at what is remembered from the last look.",
-            "A server that speaks again does not become alive.",
-        ),
-        "never-forgets": Hint(
-            "A server has left. For how long is it talked about?",
-            "Look at what forget removes.",
-            "A server that was forgotten is still there in look.",
-        ),
-        "own-sleep": Hint(
-            "Your laptop's lid was shut for an hour. Who was silent?",
-            "Look at the time between two calls of look.",
-            "The detector itself did not look for long, and takes everybody for silent: it has to give them time to speak again.",
-        ),
-        "blames-nobody": Hint(
-            "Nobody is blamed after your own sleep. And after the next second?",
-            "Look at what the time of your last look is compared with.",
-            "A server that is really silent is never found out: each look begins its silence anew.",
-        ),
-        "plan": Hint(
-            "What does plan_repair give back?",
-            "It is a list of triples: file, source, target.",
-            "plan_repair gives back something else than a list of (file, source, target).",
-        ),
-        "no-copy": Hint(
-            "How many copies count, and how many are wanted?",
-            "Compare the number of triples for a file with what it misses.",
-            "Copies are missing, there are servers that could take them, and they are not planned.",
-        ),
-        "storm": Hint(
-            "A server is suspected for two seconds each day. What would that cost?",
-            "Look at which holders you count.",
-            "A suspected server's copies are counted as lost: each hiccup begins a repair of all it holds.",
-        ),
-        "counts-dead": Hint(
-            "Does a copy on a dead server count?",
-            "Look at which holders you count.",
-            "Copies on dead servers are counted, so that nothing is repaired.",
-        ),
-        "too-many": Hint(
-            "When are there enough?",
-            "Count the triples of one file.",
-            "More copies are planned than are missing.",
-        ),
-        "holds-it": Hint(
-            "What does it help to send a file to a server that has it?",
-            "Look at whom you leave out when you choose the target.",
-            "A copy is planned to a server that holds the file already, or that gets it twice.",
-        ),
-        "bad-target": Hint(
-            "Would you give a file to a server that does not answer?",
-            "Look at the states of the targets.",
-            "A copy is planned to a server that is not alive.",
-        ),
-        "bad-source": Hint(
-            "Who can send the file?",
-            "Look at how you choose the source, and at its state.",
-            "A copy is planned from a server that is dead or has none, or from a suspected one though one alive has the file.",
-        ),
-        "lost": Hint(
-            "What can be done about a file whose holders are all dead?",
-            "Look at what you do when there is no source.",
-            "Nothing can be copied of a file of which no holder is left: it must not be in the plan.",
-        ),
-        "order": Hint(
-            "Two files miss a copy; one of them has a single one left. Which is more urgent?",
-            "Look at the order of your list.",
-            "The rarest file is not the first.",
-        ),
-        "cluster": Hint(
-            "A server has died in a cluster. What happens, and when?",
-            "Run this check alone; the diagram shows who was suspected, who was gone, and what was repaired.",
-            "In a cluster with your detector and your plan, copies stay missing, or a server that lives is taken for dead.",
-        ),
-    },
-)
+__all__ = ["alive", "asleep", "back", "one_missing", "silence", "states", "urgency"]
 
 _SUSPECT_S, _DEAD_S = 2.0, 10.0
+
 _WORSE = ("alive", "suspected", "dead")
 
 
@@ -243,9 +126,6 @@ def asleep(mine: Mine, trial: Trial) -> None:
         raise
 
 
-# ---- the plan
-
-
 def _plan(mine: Mine, files: dict[str, list[str]], servers: dict[str, str], wanted: int) -> list[tuple[str, str, str]]:
     """What it gives back, once what holds for every plan was looked at."""
     given = {file: list(holders) for file, holders in files.items()}, dict(servers)
@@ -327,56 +207,3 @@ def urgency(mine: Mine, trial: Trial) -> None:
             for number in range(trial.random.randint(1, 6))
         }
         _plan(mine, files, servers, trial.random.randint(1, 4))
-
-
-@LAB.check(
-    "a simulated cluster repairs what a dead server held, and not what a slow one holds", points=3, after=("states",)
-)
-def simulated(mine: Mine, trial: Trial) -> None:
-    options: dict[str, Any] = {"servers": 4, "replicas": 2, "clients": 1, "heartbeat_s": 1.0, "dead_s": 6.0}
-    options |= {"detector": mine.Detector, "plan_repair": mine.plan_repair}
-    with blamed("cluster", "in the simulated cluster"), trial.simulated(**options) as cluster:
-        files = back_up(cluster, trial, 6)
-        cluster.sleep(10)
-        slow, dead = trial.random.sample(sorted(cluster.servers), 2)
-        cluster.pause(slow)
-        cluster.sleep(3.5)
-        cluster.resume(slow)
-        cluster.sleep(4)
-        if cluster.history.of("repaired", "gone"):
-            raise Broken("cluster", f"{slow} was silent for 3.5 s (dead after 6): it was taken for dead, or repaired")
-        cluster.pause(dead)
-        cluster.sleep(30)
-        if not any(event.peer == dead for event in cluster.history.of("gone")):
-            raise Broken("cluster", f"{dead} was silent for 30 s, and was never gone; {_said(cluster)}")
-        _all_there(cluster, 2)
-        cluster.resume(dead)
-        cluster.sleep(5)
-        restart_everything(cluster)
-        cluster.sleep(12)
-        restore_all(cluster, trial, files, "cluster")
-
-
-def _all_there(cluster: Any, wanted: int) -> None:
-    for place in cluster.files():
-        if len(place.servers) < wanted:
-            told = f"{place.file.name} has {len(place.servers)} copies, {wanted} are wanted; {_said(cluster)}"
-            raise Broken("cluster", told)
-
-
-def _said(cluster: Any) -> str:
-    problem = cluster.upkeep()["problem"]
-    return f"the manager says: {problem or 'nothing'}"
-
-
-@LAB.check("so does a real one, with every node restarted", points=2, after=("silence", "states"))
-def real(mine: Mine, trial: Trial) -> None:
-    options: dict[str, Any] = {"servers": 3, "replicas": 2, "clients": 1, "heartbeat_s": 0.3, "dead_s": 1.5}
-    options |= {"detector": mine.Detector, "plan_repair": mine.plan_repair}
-    with blamed("cluster", "in the real cluster"), trial.local(**options) as cluster:
-        files = back_up(cluster, trial, 4)
-        restart_everything(cluster)
-        cluster.kill("server1")
-        wait_settled(cluster, 12)
-        _all_there(cluster, 2)
-        restore_all(cluster, trial, files, "cluster")
