@@ -47,7 +47,7 @@ def attach(way: dict[str, Any], name: str) -> Any:
     """A session of a running cluster, in this process, connected; it is a context manager."""
     from rpclab import Client
     from rpclab.rpc.handshake import Identity
-    from rpclab.running import load_secret
+    from rpclab.secret import load_secret
     from rpclab.world.real import RealWorld
 
     identity = Identity(name, "client", load_secret(way["secret_file"]))

@@ -174,7 +174,19 @@ def main(chosen: list[str]) -> int:
     write_reference()
     began = time.monotonic()
     failed = sphinx(
-        ["-W", "--keep-going", "-q", "-b", "html", "-c", str(ROOT / "docs"), str(SOURCE), str(BUILD / "site")]
+        [
+            "-W",
+            "--keep-going",
+            "-q",
+            "-j",
+            "auto",
+            "-b",
+            "html",
+            "-c",
+            str(ROOT / "docs"),
+            str(SOURCE),
+            str(BUILD / "site"),
+        ]
     )
     print(f"Sphinx took {time.monotonic() - began:.0f} s: {(BUILD / 'site' / 'index.html').relative_to(ROOT)}")
     return failed

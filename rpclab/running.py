@@ -1,4 +1,4 @@
-"""Running a part as a process: its options, the cluster's secret, its sign of readiness, and its end when its parent ends.
+"""Running a part as a process: its world, its sign of readiness, and its end when its parent ends.
 
 This is what the three `__main__.py` share. It is the edge between the roles, which know only a `World`, and the system.
 """
@@ -15,12 +15,14 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from .config import SECRET_BYTES, Address, Limits, address_from_text
-from .errors import FolderNotUsable, NameRefused, RpclabError, StartFailed, UsageError
+from .config import Address, Limits, address_from_text
+from .errors import NameRefused, RpclabError, StartFailed, UsageError
 from .names import check_client
+from .options import DATA_VARIABLE
 from .own import OURS, Own, own_from
 from .rpc.handshake import Identity, Role
 from .rpc.listener import WhenBound
+from .secret import load_secret
 from .trace import Tracer
 from .world.real import RealWorld
 
@@ -29,20 +31,14 @@ if TYPE_CHECKING:
     from .world.real_certificates import Certificates
 
 __all__ = [
-    "SECRET_VARIABLE",
     "Node",
     "Running",
     "data_folder",
     "load_own",
-    "load_secret",
-    "new_secret",
-    "parser",
     "run",
     "write_whole",
 ]
 
-SECRET_VARIABLE = "RPCLAB_SECRET_FILE"
-DATA_VARIABLE = "RPCLAB_DATA"
 _WAIT_FOR_MANAGER_S = 30.0
 _POLL_S = 0.005
 
@@ -199,50 +195,6 @@ def run(main: Callable[[Sequence[str]], int], program: str) -> NoReturn:
     sys.exit(status)
 
 
-def parser(program: str, about: str) -> argparse.ArgumentParser:
-    """The options that all parts share."""
-    options = _Parser(prog=f"python -m {program}", description=about, allow_abbrev=False)
-    options.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
-    )
-    options.add_argument("--port", type=port, help="port to listen on; 0 takes a free one")
-    options.add_argument(
-        "--data", help=f"folder with clients/ and servers/ (default: ${DATA_VARIABLE}, or data/ here or above)"
-    )
-    options.add_argument(
-        "--secret-file", help=f"the cluster's secret (default: ${SECRET_VARIABLE}, or this user's own)"
-    )
-    options.add_argument(
-        "--certificates", metavar="FOLDER", help="speak TLS, with what `rpclab certificates` made in this folder"
-    )
-    options.add_argument(
-        "--insecure", action="store_true", help="allow other machines without certificates: all can be read and changed"
-    )
-    options.add_argument("--own-file", help="code of your own in place of ours, stored with cloudpickle")
-    options.add_argument("--quiet", action="store_true", help="do not print each message")
-    options.add_argument("--log", help="write the event log to this file")
-    options.add_argument("--log-texts", action="store_true", help="write the beginning of each message into it too")
-    options.add_argument("--stage", help=argparse.SUPPRESS)  # HOST:PORT; for LocalCluster
-    options.add_argument("--seed", type=int, help="make this part's random choices repeat")
-    options.add_argument("--ready-file", help="write this file, with the address, once ready")
-    options.add_argument("--lifeline", action="store_true", help="end when standard input says anything, or ends")
-    return options
-
-
-class _Parser(argparse.ArgumentParser):
-    """Tells what is wrong with an option in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help lists all options)\n")
-
-
-def port(text: str) -> int:
-    """A port number, for argparse."""
-    if not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535 is needed")
-    return int(text)
-
-
 def data_folder(given: str | os.PathLike[str] | None = None) -> str:
     """The data folder: the given one, $RPCLAB_DATA, or the nearest `data/` with clients in it here or above; else ./data."""
     chosen = given or os.environ.get(DATA_VARIABLE)
@@ -254,21 +206,6 @@ def data_folder(given: str | os.PathLike[str] | None = None) -> str:
         if folder == before:
             return os.path.join(here, "data")
     return os.path.join(folder, "data")
-
-
-def new_secret(path: str | os.PathLike[str]) -> str:
-    """Write a fresh secret to a file that only this user can read; returns its path."""
-    target = os.fspath(path)
-    try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(target)
-        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "w") as file:
-            file.write(os.urandom(SECRET_BYTES).hex() + "\n")
-    except OSError as error:
-        raise FolderNotUsable(f"the secret file {target} cannot be written: {error.strerror}") from None
-    return target
 
 
 def load_own(path: str | None) -> Own:
@@ -283,42 +220,6 @@ def load_own(path: str | None) -> Own:
     except Exception as error:  # whatever a pickled class's module does when it is loaded
         raise UsageError(f"the code of your own could not be loaded: {type(error).__name__}: {error}") from None
     return own_from(given)
-
-
-def load_secret(path: str | None = None) -> bytes:
-    """The cluster's secret: from the given file, $RPCLAB_SECRET_FILE, or this user's own file, made at the first use."""
-    chosen = path or os.environ.get(SECRET_VARIABLE)
-    source = chosen or _own_secret()
-    try:
-        with open(source, encoding="utf-8", errors="replace") as file:
-            text = file.read().strip()
-        if os.name == "posix" and os.stat(source).st_mode & 0o077:
-            raise UsageError(f"{source} can be read by other users: say chmod 600 {source}")
-    except OSError as error:
-        raise UsageError(f"the secret file {source} cannot be read: {error.strerror}") from None
-    try:
-        secret = bytes.fromhex(text)
-    except ValueError:
-        secret = b""
-    if len(secret) != SECRET_BYTES:
-        raise UsageError(f"{source} holds no secret: {2 * SECRET_BYTES} hexadecimal digits are needed")
-    return secret
-
-
-def _own_secret() -> str:
-    from platformdirs import user_data_dir
-
-    path = os.path.join(user_data_dir("rpclab", appauthor=False), "secret")
-    if not os.path.exists(path):
-        fresh = new_secret(f"{path}.{os.getpid()}")
-        try:
-            os.link(fresh, path)  # of several parts that start at once, one wins
-        except OSError:
-            if not os.path.exists(path):
-                os.replace(fresh, path)
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(fresh)
-    return path
 
 
 def write_whole(path: str | os.PathLike[str], text: str) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..config import MANAGER_PORT
+from ..options import parser
 from ..rpc.files import Progress
-from ..running import Running, data_folder, parser, run
+from ..running import Running, data_folder, run
 from .agent import Agent
 from .document import DocumentClient
 from .menu import converse

@@ -15,7 +15,8 @@ from ..records import Location
 from ..rpc.handshake import Identity
 from ..rpc.opening import open_connection
 from ..rpc.pool import Pool
-from ..running import data_folder, load_secret
+from ..running import data_folder
+from ..secret import load_secret
 from ..study.history import History
 from ..study.tail import Tail
 from ..trace import Tracer

@@ -13,7 +13,8 @@ from ..errors import NotRunning, UsageError
 from ..rpc.handshake import Identity
 from ..rpc.listener import Listener
 from ..rpc.registry import Registry
-from ..running import load_secret, write_whole
+from ..running import write_whole
+from ..secret import load_secret
 from ..trace import Tracer
 from ..world.real import RealWorld
 from .local import LocalCluster

@@ -15,7 +15,8 @@ from ..names import check_client
 from ..own import own_from
 from ..records import Location, ServerRecord
 from ..rpc.pool import Pool
-from ..running import data_folder, load_secret
+from ..running import data_folder
+from ..secret import load_secret
 from ..study.check import Report, check_run
 from ..study.history import History
 from ..study.tail import Tail

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from ..client.session import Client
 from ..errors import StartFailed, UsageError
-from ..running import new_secret
+from ..secret import new_secret
 from ..world.real import RealWorld
 from .process import NodeProcess, wait_until
 from .settings import Part

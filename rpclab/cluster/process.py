@@ -23,7 +23,7 @@ import psutil
 
 from ..config import Address
 from ..errors import NotRunning, PortInUse, StartFailed
-from ..running import SECRET_VARIABLE
+from ..secret import SECRET_VARIABLE
 from .settings import Part
 
 __all__ = ["NodeProcess", "identity", "is_same", "new_session", "package_environment", "wait_until"]

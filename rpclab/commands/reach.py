@@ -18,7 +18,8 @@ from ..config import Address, Limits, address_from_text
 from ..errors import ClusterRunning, NameRefused, NotRunning, UsageError
 from ..names import check_client
 from ..rpc.handshake import Identity
-from ..running import data_folder, load_secret
+from ..running import data_folder
+from ..secret import load_secret
 from ..trace import Tracer
 from ..world.real import RealWorld
 

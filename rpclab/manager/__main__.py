@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from ..config import MANAGER_PORT
 from ..errors import UsageError
-from ..running import Running, parser, run
+from ..options import parser
+from ..running import Running, run
 from .placement import POLICIES, Policy, policy_named
 from .service import Manager
 from .settings import Settings

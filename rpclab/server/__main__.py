@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from ..config import MANAGER_PORT, Limits
-from ..running import Running, data_folder, parser, run
+from ..options import parser
+from ..running import Running, data_folder, run
 from .manager_link import DocumentManagerLink
 from .service import Server
 

@@ -13,7 +13,7 @@ from rpclab.cluster.local import LocalCluster
 from rpclab.config import Limits
 from rpclab.errors import ConnectFailed, FolderNotUsable
 from rpclab.rpc.handshake import Identity
-from rpclab.running import load_secret
+from rpclab.secret import load_secret
 from rpclab.world.real import RealWorld
 
 IMPATIENT = Limits(handshake_s=0.5, call_s=2.0)

@@ -244,7 +244,7 @@ def test_a_client_killed_in_the_middle_leaves_nothing(
         import os, signal
         from rpclab.client.session import Client
         from rpclab.rpc.handshake import Identity
-        from rpclab.running import load_secret
+        from rpclab.secret import load_secret
         from rpclab.world.real import RealWorld
         me = Identity("ann", "client", load_secret({str(cluster.secret_file)!r}))
         with Client(RealWorld(), me, {cluster.addresses["manager"]!r}) as session:

@@ -11,7 +11,7 @@ import pytest
 from rpclab.cluster.attached import AttachedCluster
 from rpclab.cluster.desk import Desk
 from rpclab.errors import HandshakeError, NotRunning, UsageError
-from rpclab.running import new_secret
+from rpclab.secret import new_secret
 from rpclab.study.history import History
 
 
@@ -71,7 +71,7 @@ def test_what_is_no_verb_no_part_and_no_client_is_refused(owner: Any) -> None:
 def test_without_the_clusters_secret_nobody_is_served(owner: Any, tmp_path: Path) -> None:
     from rpclab.rpc.handshake import Identity
     from rpclab.rpc.opening import open_connection
-    from rpclab.running import load_secret
+    from rpclab.secret import load_secret
     from rpclab.trace import Tracer
     from rpclab.world.real import RealWorld
 

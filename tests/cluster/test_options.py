@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from rpclab.cluster.local import LocalCluster
-from rpclab.running import new_secret
+from rpclab.secret import new_secret
 
 ROLES = ["rpclab.manager", "rpclab.server", "rpclab.client"]
 
@@ -153,7 +153,7 @@ def test_the_conversation_is_the_descriptions(
 def test_the_secret_is_made_once_for_all_parts_of_a_user(tmp_path: pathlib.Path) -> None:
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)}
     environment.pop("RPCLAB_SECRET_FILE", None)
-    code = "from rpclab.running import load_secret; print(load_secret().hex())"
+    code = "from rpclab.secret import load_secret; print(load_secret().hex())"
     many = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
         for _ in range(4)

@@ -19,7 +19,7 @@ from rpclab.client.session import Client
 from rpclab.cluster.local import LocalCluster
 from rpclab.errors import HandshakeError, UsageError
 from rpclab.rpc.handshake import Identity
-from rpclab.running import load_secret, new_secret
+from rpclab.secret import load_secret, new_secret
 from rpclab.world.real import RealWorld
 
 

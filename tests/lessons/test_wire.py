@@ -15,7 +15,7 @@ from rpclab.errors import RpclabError
 from rpclab.lessons import Tap, at_once, crowd, dissect, pieces, say, timed, wait_for
 from rpclab.rpc.handshake import Identity
 from rpclab.rpc.packets import DATA, END, MESSAGE, packet
-from rpclab.running import load_secret
+from rpclab.secret import load_secret
 from rpclab.world.real import RealWorld
 
 Start = Callable[..., LocalCluster]

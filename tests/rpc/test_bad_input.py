@@ -18,7 +18,7 @@ from rpclab.errors import HandshakeError, MessageTooLarge, NameRefused, RpclabEr
 from rpclab.rpc.connection import Connection
 from rpclab.rpc.handshake import Identity
 from rpclab.rpc.opening import open_connection
-from rpclab.running import load_secret
+from rpclab.secret import load_secret
 from rpclab.trace import Tracer
 from rpclab.world.real import RealWorld
 

@@ -23,7 +23,7 @@ from rpclab.cluster.local import LocalCluster
 from rpclab.config import Address
 from rpclab.errors import ConnectionBusy, MessageError, NameRefused, NoServer, RpclabError, TooFewCopies, UsageError
 from rpclab.rpc.document import DocumentConnection, decode_request, encode_request
-from rpclab.running import new_secret
+from rpclab.secret import new_secret
 from rpclab.trace import Tracer
 from rpclab.world.real import RealWorld
 

@@ -23,7 +23,7 @@ from rpclab.errors import NoSuchFile, TooManyConnections
 from rpclab.rpc.connection import Connection
 from rpclab.rpc.handshake import Identity
 from rpclab.rpc.opening import open_connection
-from rpclab.running import load_secret
+from rpclab.secret import load_secret
 from rpclab.trace import Tracer
 from rpclab.world.real import RealWorld
 
