@@ -46,5 +46,5 @@ def own_from(given: Mapping[str, Any]) -> Own:
         if name not in known:
             raise UsageError(f"a cluster has no argument {name!r}; code of your own can be its {', '.join(known)}")
         if not callable(code):
-            raise UsageError(f"{name} is a class or a function, not a {type(code).__name__}")
+            raise UsageError(f"{name} is a class or a function, not {type(code).__name__}")
     return Own(**given)

@@ -58,6 +58,8 @@ class Settings:
     def __post_init__(self) -> None:
         for name, least in (("servers", 0), ("clients", 0), ("replicas", 1), ("quota_bytes", 0)):
             given = getattr(self, name)
+            if not isinstance(given, int | None):
+                raise UsageError(f"{name}={given!r}: it is a whole number")
             if given is not None and given < least:
                 raise UsageError(f"{name}={given}: it is {least} at least")
         KeepSettings(
@@ -82,7 +84,7 @@ class Settings:
                     f"placement={self.placement!r} is not known: choose {', '.join(POLICIES)}, or give a function"
                 )
         elif not callable(self.placement):
-            raise UsageError(f"placement is a policy's name or a function, not a {type(self.placement).__name__}")
+            raise UsageError(f"placement is a policy's name or a function, not {type(self.placement).__name__}")
         else:
             _check_arguments(self.placement)
 

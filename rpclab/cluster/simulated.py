@@ -150,7 +150,9 @@ class SimCluster(SimStepping):
     @recorded
     def run(self, *functions: Callable[[], object]) -> Any:
         """Run functions in the simulation, side by side; returns when all have: the result, or several in a list. What one
-        raises is raised here, once all have ended."""
+        raises is raised here, once all have ended. Errors: UsageError for what is no function."""
+        if not all(map(callable, functions)):
+            raise UsageError(f"run takes functions, not {functions!r}: to let time pass, say cluster.sleep(seconds)")
         simulation = self.simulation
         tasks = [simulation.begin(each, simulation.outside, getattr(each, "__name__", "run")) for each in functions]
         for task in tasks:

@@ -89,6 +89,8 @@ class Travel(Cluster[SimNode]):
         What is made again, and what is not, the head of `cluster/travel.py` says; `with` closes it. Errors: UsageError for an
         event that there is not; ReplayDiffers, if it does not go the same way again.
         """
+        if not isinstance(event, int):
+            raise UsageError(f"an event is named by its number in cluster.events, not by {event!r}")
         if not 0 <= event <= len(self.order.lines):
             raise UsageError(
                 f"there is no event {event:,}: this run has {len(self.order.lines):,} so far, 0 is before them"

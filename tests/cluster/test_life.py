@@ -331,6 +331,8 @@ def test_wrong_settings_are_refused(tmp_path: pathlib.Path, options: dict[str, o
     ("options", "said"),
     [
         ({"servers": -1}, "servers=-1"),
+        ({"servers": "three"}, "servers='three': it is a whole number"),
+        ({"replicas": 1.5}, "replicas=1.5: it is a whole number"),
         ({"replicas": 0}, "replicas=0: it is 1 at least"),
         ({"quota_bytes": -1}, "quota_bytes=-1"),
         ({"keep": 0}, "keep=0: it is 1 at least"),

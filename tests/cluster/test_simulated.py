@@ -208,6 +208,14 @@ def test_what_runs_side_by_side_runs_side_by_side() -> None:
             cluster.run(lambda: cluster.clients["client1"].restore("none"))
 
 
+def test_what_is_no_function_is_not_run_and_what_is_no_event_not_gone_back_to() -> None:
+    with SimCluster(servers=1) as cluster:
+        with pytest.raises(UsageError, match=r"run takes functions, not \(5,\).*cluster\.sleep"):
+            cluster.run(5)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="not by 'the last'"):
+            cluster.at("the last")  # type: ignore[arg-type]
+
+
 def test_it_shows_itself_and_looking_changes_nothing() -> None:
     with SimCluster(seed=1) as cluster:
         client = cluster.clients["client1"]
