@@ -119,4 +119,4 @@ def _tell(out: Output, grades: Grades, target: pathlib.Path, ended: int, *, hidd
             f"{counted(ended, 'check')} went over a limit; call this again to try them again, with fewer --jobs if need be"
         )
     out.line(f"in {target}:")
-    out.line("index.html for you, students/ for them, class.csv, checks.csv, similar.csv")
+    out.line("students/ is for them; index.html, verdicts/ and the .csv files are for you")

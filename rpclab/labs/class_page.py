@@ -73,10 +73,11 @@ def class_page(grades: Grades, *, with_picture: bool) -> str:
 
 def _checks(grades: Grades) -> str:
     rows = [
-        [row["check"], row["expected"], row[PASS], row[FAIL], row[UNKNOWN], _counted(row["faults"])]
+        [row["check"], row["expected"], row[PASS], row[FAIL], row[UNKNOWN], _counted(row["faults"]), row["seed"]]
         for row in grades.checks()
     ]  # fmt: skip
-    return _table(("check", "what is expected", "pass", "fail", "unknown", "faults"), rows)
+    again = f"Once more, as it was here: <code>rpclab check {grades.lab.name} FILE --only CHECK --seed SEED</code>"
+    return _table(("check", "what is expected", "pass", "fail", "unknown", "faults", "seed"), rows) + f"<p>{again}</p>"
 
 
 def _counted(faults: dict[str, int]) -> str:

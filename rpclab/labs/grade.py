@@ -1,6 +1,7 @@
 """Grades what a class has handed in: in parallel, resumable, and the same again for the same submissions and secret.
 
 out/students/ada.json, ada.html    each check's verdict, for the student to read
+out/verdicts/ada.json              the same for the teacher, with the seeds (student_files.py)
 out/index.html                     all of it for the teacher, with a plot (checks.png, checks.svg)
 out/class.csv                      a row a student
 out/checks.json, checks.csv        how often each check failed, and with which fault
@@ -12,7 +13,6 @@ Each of `jobs` threads has a nursery of its own, which stays open from student t
 from __future__ import annotations
 
 import csv
-import html
 import importlib.resources
 import json
 import pathlib
@@ -27,12 +27,14 @@ from blake3 import blake3
 from .. import __version__
 from ..errors import RpclabError, UsageError
 from .checking import check_submission
-from .class_page import PAGE_STYLE, write_class_page
+from .class_page import write_class_page
 from .handed_in import HandedIn, handed_in
 from .lab import Lab, lab_named
 from .nursery import Nursery
 from .similar import alike
+from .student_files import keep, kept
 from .submission import Submission
+from .trial import PUBLIC, seed_of
 from .verdict import FAIL, PASS, UNKNOWN, Verdict, Verdicts
 
 __all__ = ["Grades", "grade"]
@@ -43,8 +45,17 @@ Told = Callable[[str, Verdicts], object]
 class Grades:
     """A class's verdicts on a lab, by student."""
 
-    def __init__(self, lab: Lab, verdicts: dict[str, Verdicts], similar: Sequence[tuple[float, str, str]]) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        verdicts: dict[str, Verdicts],
+        similar: Sequence[tuple[float, str, str]],
+        *,
+        secret: str | None = None,
+    ) -> None:
         self.lab, self.verdicts, self.similar = lab, verdicts, list(similar)
+        self.seeds = {each.name: seed_of(secret or PUBLIC, lab.name, each.name) for each in lab.checks}
+        """Of each check, the same for everybody."""
 
     def checks(self) -> list[dict[str, Any]]:
         """For each check how many passed, failed, are unknown, and how often with which fault."""
@@ -59,6 +70,7 @@ class Grades:
                 {
                     "check": check.name,
                     "expected": check.expected,
+                    "seed": self.seeds[check.name],
                     **{kind: counts[kind] for kind in (PASS, FAIL, UNKNOWN)},
                     "faults": dict(sorted(faults.items(), key=lambda pair: (-pair[1], pair[0]))),
                 }
@@ -81,8 +93,10 @@ class Grades:
         (out / "checks.json").write_text(
             json.dumps({"lab": self.lab.name, "checks": checks}, indent=1), encoding="utf-8"
         )
-        counts = [[row["check"], row[PASS], row[FAIL], row[UNKNOWN], _counted(row["faults"])] for row in checks]
-        _write_csv(out / "checks.csv", ["check", PASS, FAIL, UNKNOWN, "faults"], counts)
+        counts = [
+            [row["check"], row[PASS], row[FAIL], row[UNKNOWN], _counted(row["faults"]), row["seed"]] for row in checks
+        ]
+        _write_csv(out / "checks.csv", ["check", PASS, FAIL, UNKNOWN, "faults", "seed"], counts)
         pairs = [[f"{share:.2f}", one, other] for share, one, other in self.similar]
         _write_csv(out / "similar.csv", ["share of the code's shape", "student", "student"], pairs)
         write_class_page(self, out)
@@ -105,7 +119,7 @@ def grade(
     if jobs < 1:
         raise UsageError(f"jobs={jobs}: it is 1 at least")
     chosen, out = lab_named(lab), pathlib.Path(out)
-    (out / "students").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     entries = handed_in(folder, lab)
     verdicts: dict[str, Verdicts] = {}
     texts: dict[str, str] = {}
@@ -119,7 +133,7 @@ def grade(
         except BaseException:
             pool.shutdown(cancel_futures=True)  # those that run are finished: what they found is kept
             raise
-    grades = Grades(chosen, verdicts, alike(texts, starter))
+    grades = Grades(chosen, verdicts, alike(texts, starter), secret=secret)
     grades.save(out)
     return grades
 
@@ -158,18 +172,17 @@ def _one(
     except RpclabError as error:
         return _nothing(lab, entry, out, str(error), secret), ""
     key = _key(lab, submission, secret)
-    file = out / "students" / f"{entry.student}.json"
-    verdicts = _kept(file, key)
+    verdicts = kept(out, entry.student, key)
     if verdicts is None:
         verdicts = check_submission(lab, submission, secret=secret, nursery=nurseries.mine())
-        _save(file, verdicts, key)
+        keep(out, entry.student, verdicts, key)
     return verdicts, submission.data
 
 
 def _nothing(lab: Lab, entry: HandedIn, out: pathlib.Path, why: str, secret: str | None) -> Verdicts:
     missing = [Verdict(each.name, FAIL, 0, each.points, each.expected, 0, seen=why) for each in lab.checks]
     verdicts = Verdicts(lab.name, lab.title, str(entry.path or ""), secret is not None, missing)
-    _save(out / "students" / f"{entry.student}.json", verdicts, "")
+    keep(out, entry.student, verdicts, "")
     return verdicts
 
 
@@ -182,37 +195,6 @@ def _source(lab: Lab) -> str:
     """The lab's own code: when a check is mended, everybody is checked again."""
     files = importlib.resources.files(f"{__package__}.{lab.name}").iterdir()
     return "".join(file.read_text(encoding="utf-8") for file in sorted(files, key=str) if file.name.endswith(".py"))
-
-
-def _kept(file: pathlib.Path, key: str) -> Verdicts | None:
-    import msgspec
-
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if found["key"] != key or any(each["verdict"] == UNKNOWN and each.get("fault") for each in found["verdicts"]):
-            return None  # what ran out of time is tried again
-        return msgspec.convert(found, Verdicts)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _save(file: pathlib.Path, verdicts: Verdicts, key: str) -> None:
-    """The HTML first: where the JSON is, both are whole."""
-    for each in verdicts.verdicts:
-        each.seconds = 0.0  # the only thing that differs when the same is graded again
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(f'{file.stem}: {verdicts.lab}')}</title>"
-        f"<style>{PAGE_STYLE}</style>"
-        f"<h1>{html.escape(file.stem)}</h1>{verdicts._repr_html_()}</html>"
-    )
-    file.with_suffix(".html").write_text(page, encoding="utf-8")
-    for each in verdicts.verdicts:
-        each.picture = ""  # it is in the page; of real processes no two are the same
-    whole = json.dumps({"key": key, **verdicts.as_json()}, indent=1)
-    temporary = file.with_suffix(".new")
-    temporary.write_text(whole, encoding="utf-8")
-    temporary.replace(file)
 
 
 def _counted(faults: dict[str, int]) -> str:

@@ -76,9 +76,10 @@ class Verdicts(msgspec.Struct):
         return f"{kind}: {count} of {len(self.verdicts)} passed, {self.points} of {self.of} points."
 
     def command(self, verdict: Verdict) -> str:
-        """What runs one check again, just as it ran here."""
+        """What runs one check again, just as it ran here; a hidden one's seed is not told: what runs then is the public one."""
         source = self.source if self.source and not self.source.startswith("<") else "FILE"
-        return f"rpclab check {self.lab} {source} --only {verdict.check} --seed {verdict.seed}"
+        seed = "" if self.hidden else f" --seed {verdict.seed}"
+        return f"rpclab check {self.lab} {source} --only {verdict.check}{seed}"
 
     def text(self, degree: int = 1) -> str:
         """For a terminal of 80 columns, with hints up to this degree (1 to 3)."""
@@ -98,11 +99,24 @@ class Verdicts(msgspec.Struct):
                         part, _WIDTH, initial_indent=f"{' ' * 10}{name:6} ", subsequent_indent=" " * 17
                     )
                     name = ""
+            if verdict.event:
+                lines.append(f"{' ' * 10}event  {verdict.event}")
             if verdict.seen and verdict.fault:
-                lines.append(f"{' ' * 10}again  {self.command(verdict)}")
-        more = self.first is not None and degree < len(self.first.hints)
-        closing = [self.summary()] + ([f"More of the hints: --hint {degree + 1}"] if more else [])
-        return "\n".join([*lines, "", *closing])
+                lines.append(f"{' ' * 10}{self._again} {self.command(verdict)}")
+        return "\n".join([*lines, "", *self._closing(degree)])
+
+    def _closing(self, degree: int) -> list[str]:
+        first, lines = self.first, [self.summary()]
+        if first is not None and degree < len(first.hints):
+            lines.append(f"More of the hints: --hint {degree + 1}")
+        if first is not None and first.picture:
+            lines.append("The run around where it broke, as a picture: --to run.svg")
+        return lines
+
+    @property
+    def _again(self) -> str:
+        """What `command` runs, in six letters: this very trial, or the public one of that name."""
+        return "public" if self.hidden else "again "
 
     def __repr__(self) -> str:
         return self.text()
@@ -128,7 +142,9 @@ class Verdicts(msgspec.Struct):
                     f"<details><summary>what it printed</summary><pre>{html.escape(verdict.output)}</pre></details>"
                 )
             if verdict.fault:
-                said.append(f"<div><small>again: <code>{html.escape(self.command(verdict))}</code></small></div>")
+                said.append(
+                    f"<div><small>{self._again.strip()}: <code>{html.escape(self.command(verdict))}</code></small></div>"
+                )
         points = f"{verdict.points}/{verdict.of}"
         cells = (mark, points, "".join(said))
         return "<tr>" + "".join(f'<td style="{cell}">{each}</td>' for each in cells) + "</tr>"

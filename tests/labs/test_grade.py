@@ -72,7 +72,7 @@ def test_it_goes_on_where_it_was_and_comes_to_the_same(
     folder, out = school(tmp_path), tmp_path / "out"
     grade(folder, "lab4", out, secret="s")
     first = read(out)
-    (out / "students" / "bob.json").unlink()
+    (out / "verdicts" / "bob.json").unlink()
     asked: list[str] = []
     real = module.check_submission
 
@@ -89,10 +89,28 @@ def test_it_goes_on_where_it_was_and_comes_to_the_same(
     grade(folder, "lab4", out, secret="another")
     assert sorted(asked) == ["=cmd()", "ada", "bob", "eve"]
     seeds = [
-        each["seed"] for each in json.loads((out / "students" / "ada.json").read_text(encoding="utf-8"))["verdicts"]
+        each["seed"] for each in json.loads((out / "verdicts" / "ada.json").read_text(encoding="utf-8"))["verdicts"]
     ]
-    before = [each["seed"] for each in json.loads(first["students/ada.json"])["verdicts"]]
+    before = [each["seed"] for each in json.loads(first["verdicts/ada.json"])["verdicts"]]
     assert not set(seeds) & set(before), "another secret, other trials"
+
+
+@pytest.mark.parametrize("secret", ["a sentence that only the teacher knows", None])
+def test_students_are_not_told_the_seeds_of_hidden_checks_and_the_teacher_is(
+    secret: str | None, quick: None, tmp_path: pathlib.Path
+) -> None:
+    folder, out = school(tmp_path), tmp_path / "out"
+    seeds = [str(seed) for seed in grade(folder, "lab4", out, secret=secret).seeds.values()]
+    theirs = {path.name: path.read_text(encoding="utf-8") for path in (out / "students").iterdir()}
+    told = {name for name, text in theirs.items() if any(seed in text for seed in seeds)}
+    assert len(theirs) == 10 and ("bob.html" in told and "bob.json" in told if secret is None else not told), told
+    assert not any(str(tmp_path) in text for text in theirs.values()), "nor where their files lie"
+    assert "rpclab check lab4 lab4.py --only fewest" in theirs["bob.html"]
+    for name in ("index.html", "checks.csv"):
+        text = (out / name).read_text(encoding="utf-8")
+        assert len(set(seeds)) == 3 and all(seed in text for seed in seeds), name
+    ours = json.loads((out / "verdicts" / "bob.json").read_text(encoding="utf-8"))
+    assert [str(each["seed"]) for each in ours["verdicts"]] == seeds and ours["source"].endswith("lab4.py")
 
 
 def test_the_teachers_page_leads_to_each_student_and_shows_how_often_each_check_failed(
@@ -150,7 +168,7 @@ def test_interrupted_it_keeps_what_it_has_and_goes_on(
 
     with pytest.raises(KeyboardInterrupt):
         grade(folder, "lab4", out, jobs=1, told=interrupted)
-    kept = {path.stem for path in (out / "students").glob("*.json")}
+    kept = {path.stem for path in (out / "verdicts").glob("*.json")}
     assert set(told) <= kept and not (out / "class.csv").exists()
     asked: list[str] = []
     real = module.check_submission
