@@ -8,6 +8,7 @@ import re
 from rpclab.labs.checking import check_submission
 from rpclab.labs.lab import lab_named
 from rpclab.labs.submission import Submission
+from rpclab.labs.verdict import FAIL, PASS
 
 SOLUTIONS = pathlib.Path(__file__).parent / "solutions"
 STARTERS = pathlib.Path(__file__).parents[2] / "notebooks" / "labs"
@@ -47,8 +48,31 @@ def fails_with_its_hint(lab: str, name: str) -> None:
 
 
 def starts_and_fails(lab: str) -> None:
-    """The starter passes its first check, and fails the lab."""
+    """The starter passes its first check, for one point, and nothing else; of each other check it is said why."""
     own = lab_named(lab)
-    verdicts = check_submission(own, Submission.from_file(STARTERS / f"{lab}.py"), first_failure=True)
-    assert verdicts.verdicts[0].verdict == "pass", verdicts.text(3)
-    assert verdicts.first is not None and verdicts.first.fault in own.faults, verdicts.text(3)
+    verdicts = check_submission(own, Submission.from_file(STARTERS / f"{lab}.py"))
+    passed = [each.check for each in verdicts.verdicts if each.verdict == PASS]
+    assert passed == [own.checks[0].name] and verdicts.points == 1, verdicts.text(3)
+    for each in verdicts.verdicts[1:]:
+        hinted = each.verdict == FAIL and each.hints == list(own.hint(each.fault))
+        assert each.seen and (hinted or each.seen.startswith("not tried: ")), verdicts.text(3)
+
+
+def gains_nothing(lab: str) -> None:
+    """A part that takes everything and gives None back fails the first check, and has no points."""
+    own = lab_named(lab)
+    parts = {part: _Nothing if what.startswith("class") else _nothing for part, what in own.needs.items()}
+    verdicts = check_submission(own, Submission.from_objects(parts))
+    assert verdicts.points == 0 and verdicts.verdicts[0].verdict == FAIL, verdicts.text(3)
+
+
+def _nothing(*anything: object, **named: object) -> None:
+    return None
+
+
+class _Nothing:
+    def __init__(self, *anything: object, **named: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> object:
+        return _nothing

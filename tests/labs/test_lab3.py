@@ -19,3 +19,7 @@ def test_a_wrong_solution_fails_with_the_hint_that_names_its_fault(name: str) ->
 
 def test_the_starter_passes_its_first_check_and_fails_the_lab() -> None:
     solving.starts_and_fails("lab3")
+
+
+def test_a_part_that_does_nothing_gains_nothing() -> None:
+    solving.gains_nothing("lab3")

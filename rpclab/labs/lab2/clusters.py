@@ -11,7 +11,7 @@ from .about import LAB
 __all__ = ["real", "simulated"]
 
 
-@LAB.check("a simulated cluster speaks it, however its network cuts the bytes", points=3, after=("in-pieces",))
+@LAB.check("a simulated cluster speaks it, however its network cuts the bytes", points=3, after=("apart",))
 def simulated(mine: Mine, trial: Trial) -> None:
     with (
         blamed("cluster", "in the simulated cluster"),

@@ -28,7 +28,7 @@ def simulated(mine: Mine, trial: Trial) -> None:
         restore_all(cluster, trial, files, "cluster")
 
 
-@LAB.check("so does a real one, with every node killed or restarted", points=2, after=("kept",))
+@LAB.check("so does a real one, with every node killed or restarted", points=2, after=("answered",))
 def real(mine: Mine, trial: Trial) -> None:
     options: dict[str, Any] = {"servers": 2, "replicas": 2, "store": mine.Store, "clients": 1}
     with blamed("cluster", "in the real cluster"), trial.local(**options) as cluster:
