@@ -11,6 +11,7 @@ import pathlib
 import re
 import secrets
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -99,13 +100,19 @@ def _run(nursery: Nursery, lab: Lab, check: Check, submission: Submission, seed:
         verdict = _read(pathlib.Path(folder) / "verdict.json", token)
         if verdict is None or outcome.limit:
             verdict = _ended(lab, check, seed, outcome)
-        verdict.output, verdict.seen = _lasting(outcome.output, folder), _lasting(verdict.seen, folder)
+        verdict.output, verdict.seen = _lasting(outcome.output, folder), _once(_lasting(verdict.seen, folder))
         return verdict
 
 
 def _lasting(text: str, folder: str) -> str:
     """A text without what is another one in each run: the check's folder, and the ports that were free."""
     return re.sub(r"(127\.0\.0\.1:)\d+", r"\1PORT", text.replace(folder, "FOLDER"))
+
+
+def _once(text: str) -> str:
+    """Each line once, and how often it was said: nodes that try again complain again."""
+    counts = Counter(text.splitlines())
+    return "\n".join(line if count == 1 else f"{line} ({count} times)" for line, count in counts.items())
 
 
 def _read(path: pathlib.Path, token: str) -> Verdict | None:

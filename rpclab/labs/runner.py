@@ -110,13 +110,18 @@ def _folder(trial: Trial) -> pathlib.Path:
 
 def _failed(verdict: Verdict, lab: Lab, broken: Broken, trial: Trial) -> None:
     verdict.verdict, verdict.points = FAIL, 0
-    verdict.fault, verdict.seen = broken.fault, broken.seen[:_SEEN]
+    verdict.fault, verdict.seen = broken.fault, _beginning(broken.seen)
     verdict.hints = list(lab.hint(broken.fault))
     if broken.event is not None:
         verdict.event = f"{broken.event.node} {broken.event.number} {broken.event.kind}"
     history = broken.history or trial.history
     if history is not None and len(history):
         verdict.picture = _picture(history, broken)
+
+
+def _beginning(text: str) -> str:
+    """As many of its lines as a person reads."""
+    return text if len(text) <= _SEEN else text[:_SEEN].rpartition("\n")[0] or text[:_SEEN]
 
 
 def _picture(history: History, broken: Broken) -> str:

@@ -169,7 +169,7 @@ class _Thermometer(_Instrument):
         return "secret"
 
 
-@LAB.check("peers can call what was registered, and nothing else", points=3, after=("errors",))
+@LAB.check("peers can call what was registered, and nothing else", points=3, after=("arguments", "errors"))
 def nothing_else(mine: Mine, trial: Trial) -> None:
     registry, degrees = mine.Registry(), trial.random.randrange(100)
     registry.register_instance(_Thermometer(degrees))

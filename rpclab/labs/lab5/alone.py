@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import ConnectionLost, DiskFull, RpclabError, TooFewCopies, error_text
 from ...records import ServerRecord
+from ...text import counted
 from ..lab import Broken, Mine
 from ..trial import Trial
 from .about import LAB
@@ -56,7 +57,7 @@ class _Ground:
         except RpclabError as error:
             raise Broken("lets-errors-out", f"{type(error).__name__} came out of it: {error_text(error)}") from error
         except IndexError as error:
-            seen = f"the route has {len(self.route)} servers, {count} copies were wanted: {error_text(error)}"
+            seen = f"the route has {len(self.route)} servers, {_copies(count)} wanted: {error_text(error)}"
             raise Broken("short-route", seen) from error
         if found is None:
             raise Broken("forgets", "it gave back None: a list of servers is expected")
@@ -65,16 +66,24 @@ class _Ground:
         if again:
             raise Broken("twice", f"the file was sent to {again[0]} {self.tried.count(again[0])} times")
         if claimed := [name for name in nodes if name not in self.have]:
-            raise Broken(
-                "claims", f"{claimed[0]} is given back, and has no copy; it was tried: {claimed[0] in self.tried}"
-            )
+            how = "copy to it failed" if claimed[0] in self.tried else "copy was never called with it"
+            raise Broken("claims", f"{claimed[0]} is given back, and has no copy: {how}")
         if doubled := [name for name in nodes if nodes.count(name) > 1]:
             raise Broken("counts-twice", f"{doubled[0]} is given back {nodes.count(doubled[0])} times")
         if len(self.have) > count:
-            raise Broken("too-many", f"{count} copies were wanted, {len(self.have)} were made")
+            raise Broken("too-many", f"{_copies(count)} wanted, {len(self.have)} made")
         if missing := [name for name in self.have if name not in nodes]:
             raise Broken("forgets", f"{missing[0]} has a copy, and is not given back")
         return nodes
+
+
+def _copies(count: int) -> str:
+    return counted(count, "copy", "copies")
+
+
+def _asked(ground: _Ground) -> str:
+    """How more was called."""
+    return f"called was {', '.join(f'more({wanted})' for wanted in ground.asked) or 'more never'}"
 
 
 def _nodes(found: Any) -> list[str]:
@@ -102,7 +111,7 @@ def several(mine: Mine, trial: Trial) -> None:
         ground = _Ground(trial, route, 3)
         made = ground.run(mine.replicate, count)
         if len(made) < count:
-            raise Broken("too-few", f"{count} copies were wanted, {len(made)} were made; the route has {route} servers")
+            raise Broken("too-few", f"{_copies(count)} wanted, {len(made)} made; the route has {route} servers")
         if ground.tried != [server.node for server in ground.route[:count]]:
             raise Broken("order", f"the route is {[server.node for server in ground.route]}, tried were {ground.tried}")
         if ground.asked:
@@ -126,14 +135,14 @@ def others(mine: Mine, trial: Trial) -> None:
         ground = _Ground(trial, route, spare, failing)
         made = ground.run(mine.replicate, count)
         if len(made) < count:
-            raise Broken("gives-up", f"{count} copies were wanted, {len(made)} made; more was asked {ground.asked}")
+            raise Broken("gives-up", f"{_copies(count)} wanted, {len(made)} made; {_asked(ground)}")
         if sum(ground.asked) > count - (route - len(failing)):
-            raise Broken("asks-for-more", f"{len(failing)} servers had failed; more was asked {ground.asked}")
+            raise Broken("asks-for-more", f"{counted(len(failing), 'server')} had failed; {_asked(ground)}")
     for route, spare, count, failing in ((1, 6, 1, [0, 1, 2]), (2, 8, 2, [0, 2, 3, 4])):
         ground = _Ground(trial, route, spare, failing)
         made = ground.run(mine.replicate, count)
         if len(made) < count:
-            seen = f"{count} copies were wanted and possible, {len(made)} made; more was asked {ground.asked}"
+            seen = f"{_copies(count)} wanted and possible, {len(made)} made; {_asked(ground)}"
             raise Broken("asks-once" if ground.asked else "gives-up", seen)
     ground = _Ground(trial, 2, 2, [0, 1, 2, 3])
     if ground.run(mine.replicate, 2):

@@ -34,7 +34,9 @@ class _Watch:
         if not isinstance(found, dict):
             raise Broken("look", f"look gave back {found!r}")
         if gone := sorted(map(str, found.keys() - self.last.keys())):
-            raise Broken("never-forgets" if gone[0] in self.servers else "look", f"{gone[0]} is not known any more")
+            if gone[0] in self.servers:
+                raise Broken("never-forgets", f"{gone[0]} has left (forget was called), and look still gives it")
+            raise Broken("look", f"look gives {gone[0]}, of which it was never told")
         if missing := sorted(self.last.keys() - found.keys()):
             raise Broken("look", f"{missing[0]} is known, and look says nothing of it")
         if odd := [state for state in found.values() if state not in _WORSE]:

@@ -164,7 +164,7 @@ def _judge(bench: Bench, name: str, old: bytes | None, new: bytes | None, cut: A
         raise Broken("names", f"names() gives {bench.names()}, get has {sorted(bench.there)}; {where}")
 
 
-@LAB.check("crash after crash, it starts, works on, and leaves nothing behind", points=2, after=("answered",))
+@LAB.check("crash after crash, it starts, works on, and leaves nothing behind", points=2, after=("first-put",))
 def again_and_again(mine: Mine, trial: Trial) -> None:
     bench, size = Bench(mine.Store).start(), 10_000
     names = [f"{_name(trial)}-{number}" for number in range(3)]
