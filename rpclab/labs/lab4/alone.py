@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import random as chance
 import time
@@ -20,6 +21,7 @@ __all__ = ["fewest", "one_of_them", "quick", "repeatable"]
 
 _OF_CHANCE = {"random", "time", "secrets", "os", "posix", "nt", "uuid", "datetime", "numpy"}
 
+_QUICK_TRIES = 20  # on a busy machine a single one may be interrupted
 _Choose = Callable[[Sequence[ServerRecord], Request, chance.Random], Any]
 
 
@@ -127,10 +129,15 @@ def repeatable(mine: Mine, trial: Trial) -> None:
 @LAB.check("one choice among 1,000 servers is quick", points=1, after=("fewest",))
 def quick(mine: Mine, trial: Trial) -> None:
     servers = _servers(trial.random, 1000)
-    own = min(_seconds(lambda: _decide(mine.choose, servers, trial.random)) for _ in range(3))
-    look = min(_seconds(lambda: min(servers, key=lambda server: server.stored_bytes)) for _ in range(3))
-    if own > 60 * look:
-        raise Broken("slow", f"it took {own / look:,.0f} times as long as one look at each server")
+    own = look = math.inf
+    for tried in range(1, _QUICK_TRIES + 1):
+        own = min(own, _seconds(lambda: _decide(mine.choose, servers, trial.random)))
+        look = min(look, _seconds(lambda: min(servers, key=lambda server: server.stored_bytes)))
+        if own <= 60 * look:
+            return
+        if tried >= 3 and own > 600 * look:
+            break  # so much no neighbour on the machine explains
+    raise Broken("slow", f"it took {own / look:,.0f} times as long as one look at each server")
 
 
 def _seconds(function: Callable[[], object]) -> float:
