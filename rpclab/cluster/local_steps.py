@@ -71,6 +71,9 @@ class RecordedSteps(Steps):
         self.here = self._arrive(self.here, words, key)
         return self.here
 
+    def _enter(self, place: Place) -> None:
+        """Nothing: processes cannot be sent into their past, it is only looked at."""
+
     def _decide(self, cluster: Any, action: Action, message: int | None, how: dict[str, Any]) -> None:
         since = cluster.stage.count
         if message is not None:

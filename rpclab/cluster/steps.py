@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ _PAST = {
 }
 
 
-class Steps:
+class Steps(ABC):
     """The steps that a cluster was taken through; `here` is the one that is looked at. All may be called from any thread, in the
     simulated world from the one that made the cluster."""
 
@@ -123,9 +124,9 @@ class Steps:
         """Whether anything is under way at the place one looks at."""
         return bool(self.here.messages) or any("under way" in each for each in self.here.operations)
 
+    @abstractmethod
     def look_again(self) -> bool:
         """Notice what came without a step: by itself, or by a verb in another cell. Returns whether there was anything."""
-        raise NotImplementedError
 
     # ---- back
 
@@ -157,9 +158,9 @@ class Steps:
                 way = way.parent
             return found
 
+    @abstractmethod
     def history(self) -> History:
         """The events up to the place one looks at."""
-        raise NotImplementedError
 
     @property
     def root(self) -> Place:
@@ -190,16 +191,17 @@ class Steps:
                 return each
         raise UsageError(f"message {number} is no longer held")
 
+    @abstractmethod
     def _go(self, words: str, key: Key, do: Callable[[Any], None]) -> Place:
         """From here one step further."""
-        raise NotImplementedError
 
-    def _decide(self, cluster: Any, action: Action, message: int | None, how: dict[str, Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _decide(self, cluster: Any, action: Action, message: int | None, how: dict[str, Any]) -> None: ...
 
-    def _start(self, cluster: Any, function: Callable[[], Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _start(self, cluster: Any, function: Callable[[], Any]) -> None: ...
 
+    @abstractmethod
     def _enter(self, place: Place) -> None:
         """Make a place the one from where it goes on."""
 
@@ -227,9 +229,9 @@ class Steps:
     def _look(self) -> dict[str, dict[str, Any]]:
         return {node: _looked(self.cluster, node) for node in self.cluster.nodes}
 
+    @abstractmethod
     def _moment(self) -> tuple[float, int]:
         """The seconds of the run, and the number of its events."""
-        raise NotImplementedError
 
 
 def _arrow(message: Message) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ def contents_of(seed: int, client: str, operation: Operation) -> bytes:
     return random.Random(f"{seed}/{client}/{operation.number}").randbytes(operation.size)
 
 
-class Work:
+class Work(ABC):
     """What one client does, one operation after the other. `violations` is what no fault excuses."""
 
     def __init__(self, client: Any, seed: int, ledgers: Mapping[str, Ledger], note: Callable[[str], None]) -> None:
@@ -79,16 +80,16 @@ class Work:
 
     # ---- where it happens
 
-    def _now(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def _now(self) -> float: ...
 
+    @abstractmethod
     def _source(self, data: bytes) -> Any:
         """Put the contents that are to be backed up somewhere; returns their path."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _restored(self, name: str, **options: Any) -> tuple[Any, bytes]:
         """Restore a file; returns what the client said, and what it wrote."""
-        raise NotImplementedError
 
     # ---- what changes files
 
