@@ -10,7 +10,7 @@ import struct
 import sys
 import sysconfig
 from collections import ChainMap
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import UsageError, error_text
 
@@ -26,11 +26,14 @@ def pickled(value: Any, what: str, *parts: Any) -> bytes:
     modules = [module for module in map(sys.modules.get, sorted(named)) if module is not None and _is_own(module)]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        # of the class: that is where the pickler looks, once, when it is made
+        dispatch_table: ClassVar[Any] = ChainMap({struct.Struct: _struct}, cloudpickle.Pickler.dispatch_table)
+
     out = io.BytesIO()
-    pickler = cloudpickle.Pickler(out)
-    pickler.dispatch_table = ChainMap({struct.Struct: _struct}, pickler.dispatch_table)
     try:
-        pickler.dump(value)
+        Pickler(out).dump(value)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{what} cannot be sent to another process: {error_text(error)}") from None
     finally:
