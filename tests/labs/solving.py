@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pathlib
 import re
+from dataclasses import replace
 
 from rpclab.labs.checking import check_submission
 from rpclab.labs.lab import lab_named
 from rpclab.labs.submission import Submission
 from rpclab.labs.verdict import FAIL, PASS
+from rpclab.text import cells
 
 SOLUTIONS = pathlib.Path(__file__).parent / "solutions"
 STARTERS = pathlib.Path(__file__).parents[2] / "notebooks" / "labs"
@@ -40,11 +42,15 @@ def passes(lab: str, name: str) -> None:
 def fails_with_its_hint(lab: str, name: str) -> None:
     """A wrong solution fails, and the first hint is that for its fault."""
     path, own = SOLUTIONS / lab / f"{name}.py", lab_named(lab)
-    verdicts = check_submission(own, Submission.from_file(path), first_failure=True)
+    submission = replace(Submission.from_file(path), source=f"{lab}.py")
+    verdicts = check_submission(own, submission, first_failure=True)
     first = verdicts.first
     assert first is not None, f"{path} passes"
     assert first.fault == named_fault(path), verdicts.text(3) + first.output
     assert first.hints == list(own.hint(first.fault)) and all(first.hints)
+    said = verdicts.text(3)
+    assert f"rpclab check {lab} {lab}.py --only {first.check} --seed {first.seed}" in said
+    assert all(cells(line) <= 80 for line in said.splitlines()), said
 
 
 def starts_and_fails(lab: str) -> None:
