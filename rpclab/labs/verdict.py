@@ -142,9 +142,8 @@ class Verdicts(msgspec.Struct):
                     f"<details><summary>what it printed</summary><pre>{html.escape(verdict.output)}</pre></details>"
                 )
             if verdict.fault:
-                said.append(
-                    f"<div><small>{self._again.strip()}: <code>{html.escape(self.command(verdict))}</code></small></div>"
-                )
+                again = "the public check of that name" if self.hidden else "again"
+                said.append(f"<div><small>{again}: <code>{html.escape(self.command(verdict))}</code></small></div>")
         points = f"{verdict.points}/{verdict.of}"
         cells = (mark, points, "".join(said))
         return "<tr>" + "".join(f'<td style="{cell}">{each}</td>' for each in cells) + "</tr>"
