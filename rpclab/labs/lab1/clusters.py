@@ -12,7 +12,7 @@ __all__ = ["real", "simulated"]
 
 
 @LAB.check(
-    "in a simulated cluster manager and servers find their methods in it", points=2, after=("nothing-else", "arguments")
+    "in a simulated cluster manager and servers find their methods in it", points=2, after=("nothing-else", "stub")
 )
 def simulated(mine: Mine, trial: Trial) -> None:
     with (

@@ -14,7 +14,9 @@ __all__ = ["real", "simulated"]
 
 
 @LAB.check(
-    "a simulated cluster repairs what a dead server held, and not what a slow one holds", points=3, after=("states",)
+    "a simulated cluster repairs what a dead server held, and not what a slow one holds",
+    points=3,
+    after=("silence", "states"),
 )
 def simulated(mine: Mine, trial: Trial) -> None:
     options: dict[str, Any] = {"servers": 4, "replicas": 2, "clients": 1, "heartbeat_s": 1.0, "dead_s": 6.0}

@@ -85,6 +85,10 @@ def friends(mine: Mine, trial: Trial) -> None:
             except Exception as error:
                 seen = f"the {side}'s proof was refused: {type(error).__name__}: {error_text(error)}"
                 raise Broken("refuses-friends", seen) from error
+    for side, expected in (("responder", ("manager",)), ("initiator", ("client",))):
+        sides = Sides(mine, trial)
+        if not sides.believed(sides.prove(side), side, expected):
+            raise Broken("own-role", f"a {expected[0]} was refused as {side}, where only a {expected[0]} may speak")
 
 
 @LAB.check("who does not know the secret is refused", points=3, after=("friends",))
@@ -147,10 +151,6 @@ def words(mine: Mine, trial: Trial) -> None:
                     raise Broken(
                         "names", f"the {whose}'s {key} was changed on its way, and the {side}'s proof still believed"
                     )
-    for side, expected in (("responder", ("manager",)), ("initiator", ("client",))):
-        sides = Sides(mine, trial)
-        if not sides.believed(sides.prove(side), side, expected):
-            raise Broken("own-role", f"a {expected[0]} was refused as {side}, where only a {expected[0]} may speak")
     sides = Sides(mine, trial)
     if sides.believed(sides.prove("initiator"), "initiator", ("manager", "server")):
         raise Broken("role", "a client was let in where only a manager or a server may speak")
