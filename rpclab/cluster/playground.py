@@ -22,17 +22,18 @@ _LEAST_BYTES, _MOST_BYTES = 4096, 64 << 10
 
 
 def playground(name: str, *, files: int | None = None, seed: int = 1) -> pathlib.Path:
-    """The folder of that name, with files for clients to back up: copies of those in the data folder's `clients/`, or so many
-    made for `client1`, of sizes like real ones (the same seed makes the same). What the servers there hold stays; start the
-    cluster with `fresh=True`. Errors: NoSuchFile when there is nothing to copy, UsageError."""
+    """The folder of that name, with files for clients to back up: copies of those in the data folder's `clients/`, beside
+    whatever else was put there; or so many made for `client1` and no others, of sizes like real ones (the same seed makes the
+    same). What the servers there hold stays; start the cluster with `fresh=True`. Errors: NoSuchFile when there is nothing to
+    copy, UsageError."""
     if files is not None and files < 0:
         raise UsageError(f"files={files}: it is 0 at least")
     data = pathlib.Path(data_folder())
     folder = data / "notebooks" / check_client(name)
-    shutil.rmtree(folder / "clients", ignore_errors=True)
     if files is None:
         _copy_clients(data, folder)
     else:
+        shutil.rmtree(folder / "clients", ignore_errors=True)
         _make_files(folder / "clients" / "client1" / "Files", files, seed)
     return folder
 
@@ -49,6 +50,8 @@ def _copy_clients(data: pathlib.Path, folder: pathlib.Path) -> None:
         raise NoSuchFile(f"there is nothing to copy: put files into {data / 'clients' / 'client1' / 'Files'}")
     for path in waiting:
         copy = folder / path.relative_to(data)
+        if copy.is_file() and copy.stat().st_mtime_ns >= path.stat().st_mtime_ns:
+            continue  # the same as ever, or what somebody has put in its place since
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
@@ -39,13 +40,32 @@ def test_the_same_seed_makes_the_same_files_and_another_others(data: pathlib.Pat
     assert one.keys() == other.keys() and one != other
 
 
-def test_without_a_number_the_waiting_files_are_copied_and_what_was_there_goes(data: pathlib.Path) -> None:
-    folder = data / "clients" / "client2" / "Files" / "deep"
-    folder.mkdir(parents=True)
-    (folder / "a.txt").write_bytes(b"a")
+def test_without_a_number_the_waiting_files_are_copied_beside_what_was_put_there_by_hand(data: pathlib.Path) -> None:
+    waiting = data / "clients" / "client2" / "Files"
+    for name in ("deep/a.txt", "b.txt"):
+        (waiting / name).parent.mkdir(parents=True, exist_ok=True)
+        (waiting / name).write_bytes(b"waiting")
+    there = playground("y") / "clients" / "client2" / "Files"
+    assert contents(there) == contents(waiting)
+
+    (there / "mine.txt").write_bytes(b"by hand")
+    (there / "b.txt").write_bytes(b"instead")
+    now = (there / "b.txt").stat().st_mtime
+    (waiting / "deep" / "a.txt").write_bytes(b"newer")
+    os.utime(waiting / "deep" / "a.txt", (now + 10, now + 10))
+    playground("y")
+    assert contents(there) == {
+        str(pathlib.Path("deep/a.txt")): b"newer",
+        "b.txt": b"instead",
+        "mine.txt": b"by hand",
+    }
+
+
+def test_made_files_are_the_only_ones(data: pathlib.Path) -> None:
+    there = playground("y", files=2)
+    (there / "clients" / "client1" / "Files" / "more").write_bytes(b"")
     playground("y", files=2)
-    made = playground("y")
-    assert contents(made) == {str(pathlib.Path("clients/client2/Files/deep/a.txt")): b"a"}
+    assert [pathlib.Path(name).name for name in sorted(contents(there))] == ["file1", "file2"]
 
 
 def test_a_few_large_files_hold_most_of_the_bytes() -> None:
