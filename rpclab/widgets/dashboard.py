@@ -2,7 +2,8 @@
 
 1. One thread looks, ten times a second while something happens and twice a second while nothing does; another carries out
    what buttons ask for. The kernel stays free for other cells. A simulated cluster is looked at between two cells.
-   A page says now and then that it is there: when none has said so for half a minute, nobody looks until one does.
+   A page says now and then that it is there, and is answered: when none has said so for half a minute, nobody looks until one
+   does, and a page that is not answered says so.
 2. Each trait is one part of the page, sent only when it changed; the page changes only what differs, at a constant height.
 3. The pictures are drawn by the page from numbers: no picture crosses the wire, and each has its numbers as a table.
 
@@ -48,7 +49,7 @@ class Dashboard(Panel):
     anew for the same cluster it takes the earlier one's place; `close` ends it, and not the cluster.
     """
 
-    _esm = script("dashboard")
+    _esm = script("dashboard_pictures", "dashboard")
     _css = style()
     _verbs: ClassVar[dict[str, str]] = {
         "node": "_node",
@@ -129,6 +130,7 @@ class Dashboard(Panel):
     def _here(self) -> None:
         self._heard = time.monotonic()
         self._again.set()
+        self.send({"op": "here"})
 
     def _look_between_cells(self) -> None:
         loop = self._loop

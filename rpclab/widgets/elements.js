@@ -77,6 +77,18 @@ function sized(bytes) {
   return `${Math.abs(bytes) >= 100 ? bytes.toFixed(0) : Number(bytes.toPrecision(3))} ${units[unit]}`;
 }
 
+// Keys within the element are its own, Escape if `escape(event)` says so. Notebook 7 hears keys before any element does, and would
+// cut its cell at "x", or take Enter from a button: this attribute keeps it from that. Returns what ends it.
+function ownKeys(element, escape = () => false) {
+  const mark = (event) => {
+    if (!element.contains(event.target)) return;
+    const theirs = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter") || (event.key === "Escape" && !escape(event));
+    set(element, "data-lm-suppress-shortcuts", !theirs);
+  };
+  window.addEventListener("keydown", mark, true);
+  return () => window.removeEventListener("keydown", mark, true);
+}
+
 // Listen to traits as long as the element is shown; returns what ends it.
 function listening(model, handlers) {
   const all = Object.entries(handlers);

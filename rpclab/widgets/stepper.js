@@ -220,9 +220,9 @@ function render({ model, el }) {
     }
   };
   for (const handler of Object.values(follow)) handler();
-  const ends = listening(model, follow);
+  const ends = listening(model, follow), free = ownKeys(root, (event) => !halt.hidden || event.target.closest("input, select, textarea"));
   const clock = setInterval(tick, 500);
-  return () => { ends(); clearInterval(clock); };
+  return () => { ends(); free(); clearInterval(clock); };
 }
 
 export default { render };

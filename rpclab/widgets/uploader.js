@@ -222,21 +222,24 @@ function render({ model, el }) {
     drawRows([...model.get("rows")].reverse(), (row) => row.id); // the newest on top
     show(clear, model.get("rows").some((row) => !UNDER_WAY.includes(row.phase)));
   };
-  el.append(make(
+  const root = make(
     "section", { class: "rpclab-body", "aria-label": `Back files up on the cluster ${model.get("cluster_name")}` },
     make("h3", { class: "rpclab-title" }, "Back files up ", make("span", { class: "rpclab-note" }, `cluster ${model.get("cluster_name")}`)),
     dropZone(model, sender, tell), options.element, disk.element, rows,
     make("div", { class: "rpclab-line" }, status, clear),
-  ));
+  );
+  el.append(root);
   follow();
   tell(model.get("status"));
-  return listening(model, {
+  const free = ownKeys(root);
+  const ends = listening(model, {
     "change:rows": follow,
     "change:status": () => tell(model.get("status")),
     "msg:custom": (message) => sender.heard(message),
     ...options.follow,
     ...disk.follow,
   });
+  return () => { ends(); free(); };
 }
 
 export default { render };

@@ -22,7 +22,17 @@ from dataclasses import dataclass
 import nbformat
 import psutil
 
-__all__ = ["PROJECT", "JupyterServer", "free_port", "lay_out", "node_processes", "serve", "started", "write_notebook"]
+__all__ = [
+    "PROJECT",
+    "JupyterServer",
+    "free_port",
+    "lay_out",
+    "node_processes",
+    "serve",
+    "serve_page",
+    "started",
+    "write_notebook",
+]
 
 PROJECT = pathlib.Path(__file__).parents[2]
 STARTS_WITHIN_S = 90.0  # Lab takes 3 s on an idle machine
@@ -85,6 +95,16 @@ def serve(kind: str, folder: pathlib.Path) -> Iterator[JupyterServer]:
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", "--allow-root"]
     command += [f"--ServerApp.root_dir={folder}", f"--{NAMES[kind]}.expose_app_in_browser=True"]
     with started(kind, command, f"http://127.0.0.1:{port}", token, folder, "/api/status") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serve_page(notebook: pathlib.Path) -> Iterator[JupyterServer]:
+    """Start Voilà with one notebook; it and its kernels have ended when the block has."""
+    port, token = free_port(), secrets.token_hex(16)
+    command = [sys.executable, "-m", "voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
+    command += ["--Voila.port_retries=0", f"--Voila.token={token}"]
+    with started("voila", command, f"http://127.0.0.1:{port}", token, notebook.parent, "/static/none") as server:
         yield server
 
 
@@ -165,11 +185,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     assert not alive, f"these outlived their Jupyter server: {alive}"
 
 
-def node_processes(data: pathlib.Path) -> list[str]:
-    """The command lines of the nodes that run over this data folder."""
+def node_processes(data: pathlib.Path, name: str = "") -> list[psutil.Process]:
+    """The nodes that run over this data folder; with a name, the ones of that name."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
-        if "-m rpclab." in line and str(data) in line:
-            found.append(line)
+        if "-m rpclab." in line and str(data) in line and name in line:
+            found.append(process)
     return found

@@ -24,8 +24,10 @@ KNOWN = (  # what Jupyter itself complains about, whatever a notebook shows
     r"Failed to load resource: net::ERR_FAILED",  # an address outside, which the tests refuse to ask
     r"Cannot read properties of undefined \(reading 'schema'\)",  # Notebook's shortcuts, at a setting it has not read yet
     r"(?s)shared module is not a function.*@jupyter-notebook/lab-extension",  # Voilà loads an extension made for Lab
+    r"(?s)Plugin '\S+' failed to activate\. TypeError: No provider for: @jupyterlab/",  # likewise, any that needs a part of Lab
     r"(?s)Shared module \S+ doesn't exist in shared scope.*/voila/labextensions/",  # likewise, nbgrader's
-    r"widget model not found",  # Voilà on a busy machine: the page is loaded again then
+    r"403 \(Forbidden\) \(\S+/voila/api/shutdown/",  # Voilà's farewell to its kernel, which ends two minutes later all the same
+    r"widget model not found",  # Voilà on a busy machine: rpclab's page loads itself again then
 )
 READY = """async () => {
     const context = jupyterapp.shell.currentWidget.context.sessionContext;

@@ -1,4 +1,4 @@
-"""The stepper in JupyterLab, by the keyboard alone: a call stepped through, back, and another way."""
+"""The stepper, by the keyboard alone: a call stepped through, back, another way; in JupyterLab, Notebook 7 and Voilà."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .jupyter import serve, write_notebook
+from .jupyter import serve, serve_page, write_notebook
 from .pages import NotebookPage, accessibility, watched
 
 if TYPE_CHECKING:
@@ -40,18 +40,20 @@ print("stopped")"""
 
 @pytest.fixture
 def opened(chromium: Browser, tmp_path: pathlib.Path) -> Iterator[Callable[..., NotebookPage]]:
-    """Run the first of these cells in JupyterLab, and hand its page over with the stepper in sight."""
+    """Run the first of these cells in JupyterLab (Voilà runs all of them), and hand its page over with the stepper in sight."""
     with contextlib.ExitStack() as ends:
 
-        def run(*cells: str) -> NotebookPage:
-            folder = tmp_path / "work"
-            folder.mkdir()
-            write_notebook(folder / "stepper.ipynb", *cells)
+        def run(*cells: str, kind: str = "lab") -> NotebookPage:
+            path = tmp_path / "work" / "stepper.ipynb"
+            path.parent.mkdir()
+            write_notebook(path, *cells)
             page, errors = ends.enter_context(watched(chromium))
             page.set_viewport_size({"width": 1500, "height": 1300})
-            book = NotebookPage(ends.enter_context(serve("lab", folder)), page, errors)
-            book.open("stepper.ipynb")
-            book.run(0)
+            served = serve_page(path) if kind == "voila" else serve(kind, path.parent)
+            book = NotebookPage(ends.enter_context(served), page, errors)
+            book.open(path.name)
+            if kind != "voila":
+                book.run(0)
             page.locator(".rpclab-stepper .rpclab-message").first.wait_for()
             return book
 
@@ -63,7 +65,7 @@ def status(page: Page, text: str) -> None:
 
 
 def reach(page: Page) -> None:
-    """From the cell, whose editor Escape leaves, to the stepper below it."""
+    """From the cell, whose editor Escape leaves, or from the page's top, to the stepper."""
     for _ in range(20):
         if page.evaluate("document.activeElement.matches('.rpclab-stepper .rpclab-body')"):
             return
@@ -126,6 +128,33 @@ def test_a_backup_is_stepped_back_and_another_way_by_the_keyboard_alone(opened: 
     assert "stopped" in book.run(2)
     assert book.tracebacks() == []
 
+    book.assert_quiet()
+
+
+@pytest.mark.parametrize("kind", ["notebook", "voila"])
+def test_notebook_and_voila_step_on_back_and_another_way(kind: str, opened: Callable[..., NotebookPage]) -> None:
+    book = opened(SIMULATED, kind=kind)
+    page, press = book.page, book.page.keyboard.press
+    cells = page.locator(".jp-CodeCell, [cell-index]").count()
+    reach(page)
+    status(page, "Step 1: began backup")
+    press("n")
+    status(page, "Step 2: delivered placeFile request, client1 → manager")
+    press("n")
+    status(page, "Step 3: delivered placeFile reply")
+    assert page.locator(".rpclab-picture .rpclab-arrow").count() == 1
+    press("ArrowLeft")
+    status(page, "Step 2: ")
+    press("x")
+    status(page, "Step 3: dropped placeFile reply")
+    assert page.locator(".rpclab-fork").count() == 1
+    press("b")  # would add a cell in a notebook
+    press("d")
+    press("d")  # would delete one
+    press("ArrowLeft")
+    status(page, "Step 2: ")
+    assert page.locator(".jp-CodeCell, [cell-index]").count() == cells
+    book.shoot(f"stepper-{kind}")
     book.assert_quiet()
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from .jupyter import JupyterServer, node_processes, write_notebook
@@ -90,7 +91,7 @@ def test_a_server_that_is_killed_by_its_button_is_seen_dead_and_comes_back_by_th
     book: NotebookPage, lab: JupyterServer, eventually: Callable[..., None]
 ) -> None:
     def runs() -> bool:
-        return any("server2" in line for line in node_processes(lab.data))
+        return node_processes(lab.data, "server2") != []
 
     server = node(book.page, "server2")
     assert runs()
@@ -105,12 +106,27 @@ def test_a_server_that_is_killed_by_its_button_is_seen_dead_and_comes_back_by_th
     assert runs()
 
 
-def test_a_paused_server_is_suspected_and_speaks_again_after_it_was_resumed(book: NotebookPage) -> None:
-    server = node(book.page, "server3")
+def test_a_paused_server_is_suspected_and_heard_again_after_it_was_resumed(
+    book: NotebookPage, lab: JupyterServer
+) -> None:
+    def stands_still() -> bool:
+        (process,) = node_processes(lab.data, "server3")
+        return process.status() == psutil.STATUS_STOPPED
+
+    told = book.page.locator(".rpclab-dashboard .rpclab-told li")
+    suspected = told.filter(has_text="server3 is suspected: silent for")
+    heard = told.filter(has_text=re.compile("server3 is (heard again|known to the manager)"))
+    server, before = node(book.page, "server3"), heard.count()
+    assert not stands_still() and suspected.count() == 0
     server.locator(".rpclab-pause").click()
     has_word(server, "paused")
+    assert stands_still()
+    suspected.first.wait_for()
+    assert heard.count() == before
     server.locator(".rpclab-resume").click()
     has_word(server, "alive")
+    assert not stands_still()
+    heard.nth(before).wait_for()
 
 
 def test_an_upload_that_is_cancelled_leaves_nothing(

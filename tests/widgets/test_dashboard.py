@@ -233,8 +233,9 @@ def test_nobody_looks_while_no_page_shows_it_and_a_page_that_comes_back_wakes_it
         board.widget.comm.sent.clear()
         await asyncio.to_thread(cluster.clients["client1"].backup, make_file("unseen.txt"))
         await asyncio.sleep(1.5)
-        assert board.updates("files") == []
+        assert board.updates("files") == [] and board.heard("here") == []
         board.send(op="here")
+        assert board.heard("here") == [{"op": "here"}]
         await asyncio.to_thread(eventually, lambda: stored(board, "client1/unseen.txt"), what="the file")
         time.sleep(3)  # a long cell: pages may speak, and are not heard
         cluster.clients["client1"].backup(make_file("in-a-cell.txt"))
@@ -276,7 +277,7 @@ def test_a_simulated_cluster_is_looked_at_when_it_is_told_to_and_after_each_butt
 
 
 def test_the_page_draws_with_the_colours_of_the_plots() -> None:
-    source = script("dashboard")
+    source = script("dashboard_pictures", "dashboard")
     colours = [style.node_styles([f"server{number}"])[f"server{number}"].colour for number in range(1, 7)]
     assert f"const COLOURS = {str(colours).replace(chr(39), chr(34))};" in source
     kinds = ", ".join(f'{kind}: "{each.colour}"' for kind, each in style.COPY_STYLES.items())
