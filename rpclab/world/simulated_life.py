@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from greenlet import greenlet
 
 if TYPE_CHECKING:
     from .simulated_tasks import Scheduler
 
-__all__ = ["NEVER", "Life", "Parked", "Place", "SimulatedTask"]
+__all__ = ["NEVER", "Life", "Parked", "SimulatedTask"]
 
 NEVER = float("inf")
 
 Parked = list["SimulatedTask"]
-
-
-class Place(Protocol):
-    """Where tasks wait until something has come there."""
-
-    parked: Parked
-
-    def waits_on(self) -> bool:
-        """Whether there is still nothing for those who wait here."""
 
 
 class Life:
@@ -69,7 +60,6 @@ class SimulatedTask:
         self.killed = False
         self.woken = True
         self.parked: Parked | None = None
-        self.stirred: Place | None = None
         self.until = self.timer = NEVER
         self._scheduler, self._function, self._asked = scheduler, function, asked
         self._joining: Parked = []

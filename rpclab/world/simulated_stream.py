@@ -36,8 +36,8 @@ class SimulatedStream:
         self._unread = 0  # bytes on their way here or in the inbox
         self._free_at = 0.0  # when the way from here is free again
         self._ended = self._shut = self._lost = self._closed = self._gone = False
-        self.parked: Parked = []
-        self._blocked = 0  # those who wait to send
+        self._readers: Parked = []  # those who wait for bytes, and
+        self._writers: Parked = []  # for room to send
         wires.streams.setdefault(life.node, {})[self] = None
 
     def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
@@ -52,7 +52,8 @@ class SimulatedStream:
             if self._lost or self._shut:
                 raise ConnectionLost(f"the connection to {address_text(self.peer)} is gone")
             if other._unread >= _WINDOW_BYTES:
-                self._wait_to_send(deadline)
+                if not scheduler.wait(self._writers, None if deadline is None else self._life.moment(deadline)):
+                    raise self._too_late("send to")
                 continue
             count = left if left < _SEGMENT_BYTES else _SEGMENT_BYTES
             if chance() < conditions.cut:
@@ -104,17 +105,17 @@ class SimulatedStream:
             self.other.lose()
         else:
             self._inbox += data
-            if self.parked:  # one that is not given its turn at once reads together what was sent apart
+            if self._readers:  # one that is not given its turn at once reads together what was sent apart
                 if wires.chance() < wires.conditions.joined:
-                    self._scheduler.at(self._scheduler.now + wires.latency(), self._scheduler.wake, self.parked)
+                    self._scheduler.at(self._scheduler.now + wires.latency(), self._scheduler.wake, self._readers)
                 else:
-                    self._scheduler.wake(self.parked)
+                    self._scheduler.wake(self._readers)
 
     def _end(self, _: object = None) -> None:
         if (self._wires.cut or self.late) and self._is_late(self._end, None):
             return
         self._ended = True
-        self._scheduler.wake(self.parked)
+        self._scheduler.wake(self._readers)
 
     def _reset(self, _: object = None) -> None:
         if not ((self._wires.cut or self.late) and self._is_late(self._reset, None)):
@@ -123,7 +124,11 @@ class SimulatedStream:
     def lose(self, _: object = None) -> None:
         self._lost = True
         self._inbox.clear()
-        self._scheduler.wake(self.parked)
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        self._scheduler.wake(self._readers)
+        self._scheduler.wake(self._writers)
 
     def receive_into(self, view: memoryview, deadline: float | None) -> int:
         inbox = self._inbox
@@ -132,7 +137,7 @@ class SimulatedStream:
                 raise ConnectionLost(f"the connection to {address_text(self.peer)} is gone")
             if self._ended or self._shut:
                 return 0
-            if not self._scheduler.wait(self.parked, None if deadline is None else self._life.moment(deadline)):
+            if not self._scheduler.wait(self._readers, None if deadline is None else self._life.moment(deadline)):
                 raise self._too_late("hear from")
         count = len(inbox)
         if count <= len(view):
@@ -143,24 +148,9 @@ class SimulatedStream:
             view[:] = inbox[:count]
             del inbox[:count]
         self._unread -= count
-        other = self.other
-        if other.parked:
-            if other._blocked:
-                self._scheduler.wake(other.parked)
-            else:
-                self._scheduler.stir(other)
+        if self.other._writers:
+            self._scheduler.wake(self.other._writers)
         return count
-
-    def waits_on(self) -> bool:
-        return not (self._inbox or self._lost or self._closed or self._ended or self._shut)
-
-    def _wait_to_send(self, deadline: float | None) -> None:
-        self._blocked += 1
-        try:
-            if not self._scheduler.wait(self.parked, None if deadline is None else self._life.moment(deadline)):
-                raise self._too_late("send to")
-        finally:
-            self._blocked -= 1
 
     def _too_late(self, what: str) -> DeadlineExceeded:
         return DeadlineExceeded(f"could not {what} {address_text(self.peer)} before the deadline")
@@ -174,7 +164,7 @@ class SimulatedStream:
     def _shutdown(self) -> None:
         if not self._shut:
             self._shut = True
-            self._scheduler.wake(self.parked)
+            self._wake_all()
             self._travel(self.other._reset if self._unread else self.other._end)
 
     def close(self) -> None:

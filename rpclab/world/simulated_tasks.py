@@ -18,7 +18,7 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent
 
 from ..errors import ClusterError
-from .simulated_life import NEVER, Life, Parked, Place, SimulatedTask
+from .simulated_life import NEVER, Life, Parked, SimulatedTask
 
 __all__ = ["INTERRUPTED", "Scheduler", "present"]
 
@@ -102,8 +102,6 @@ class Scheduler:
                     chosen.life.held.append(chosen)
                     continue
                 self.turns += 1
-                if chosen.stirred is not None and self._waits_on(chosen, chosen.stirred):
-                    continue
                 self.current = chosen
                 return chosen
             elif events:
@@ -175,17 +173,6 @@ class Scheduler:
         elif task.until != NEVER:
             self._set_timer(task)
 
-    def _waits_on(self, task: SimulatedTask, place: Place) -> bool:
-        """Whether a task that was stirred would only wait on; it does, as though it had had its turn."""
-        task.stirred = None
-        if not place.waits_on():
-            return False
-        task.parked = place.parked
-        task.parked.append(task)
-        if task.until < task.timer:
-            self._set_timer(task)
-        return True
-
     def make_ready(self, task: SimulatedTask, woken: bool) -> None:
         task.parked, task.woken = None, woken
         self._ready.append(task)
@@ -200,13 +187,6 @@ class Scheduler:
             for task in parked[:count]:
                 self.make_ready(task, True)
             del parked[:count]
-
-    def stir(self, place: Place) -> None:
-        """`wake` those at a place, who may find that they have to wait on: then they need not be asked."""
-        for task in place.parked:
-            task.stirred = place
-            self.make_ready(task, True)
-        place.parked.clear()
 
     def sleep(self, seconds: float) -> None:
         self.wait([], self.now + seconds)
