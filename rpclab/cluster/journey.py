@@ -42,7 +42,7 @@ class Journey:
     def began(self, simulation: Simulation) -> None:
         self._simulation = simulation
         if self._stop == 0:
-            simulation.scheduler.halt = self._drive.halt
+            simulation.scheduler.halt_with(self._drive.halt)
 
     def to(self, event: int | None) -> None:
         """Go on to an event; without one to the end of a verb, or to where it was left for another decision."""
@@ -71,7 +71,7 @@ class Journey:
         if self._simulation is None or stop != len(self._cluster.order.lines):
             self._drive.go_on()
         if self._simulation is not None:
-            self._simulation.scheduler.halt = None
+            self._simulation.scheduler.halt_with(None)
         written = len(self._cluster.order.lines)
         if self._differs or (stop is not None and written < stop):
             self._cluster.close()
@@ -92,7 +92,7 @@ class Journey:
         if number <= len(self._lines) and line != self._lines[number - 1] and not self._differs:
             self._differs = number
         if (number == self._stop or self._differs) and self._simulation is not None:
-            self._simulation.scheduler.halt = self._drive.halt
+            self._simulation.scheduler.halt_with(self._drive.halt)
 
     def _difference(self, number: int) -> ReplayDiffers:
         before = _told(self._lines[number - 1]) if number <= len(self._lines) else "nothing"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..config import BATCH_PACKETS, PACKET_BYTES, PACKET_HEADER_BYTES, Limits
 from ..errors import ConnectionLost, PacketError
@@ -26,14 +26,12 @@ class Channel:
         self.stream = stream
         self.limits = limits
         self.now = world.clock.now
+        self.send: Callable[[Sequence[Buffer], float | None], None] = stream.send
         self._buffer = packets.PacketBuffer(_MESSAGE_BUFFER if document else _FIRST_BUFFER)
         self.limit = PACKET_BYTES  # the longest payload accepted now; less during the handshake
 
-    def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
-        self.stream.send(buffers, deadline)
-
     def send_packet(self, kind: int, payload: Buffer, deadline: float | None) -> None:
-        self.stream.send([packets.packet(kind, payload)], deadline)
+        self.send([packets.packet(kind, payload)], deadline)
 
     def receive(self, deadline: float | None) -> tuple[int, memoryview] | None:
         """The next packet, None at the end of the stream. Errors: PacketError, ConnectionLost, DeadlineExceeded.
@@ -42,19 +40,19 @@ class Channel:
         however slowly its bytes trickle in.
         """
         buffer = self._buffer
-        found = buffer.next(self.limit)
-        if found is None and not len(buffer):
-            if not self._fill(deadline):
-                return None
-            found = buffer.next(self.limit)
-        whole: float | None = None
-        while found is None:
-            if whole is None and len(self._buffer):
-                whole = self.now() + self.limits.packet_s
-            if not self._fill(whole if deadline is None else deadline if whole is None else min(whole, deadline)):
-                return None
-            found = buffer.next(self.limit)
-        return found
+        if not len(buffer) and not buffer.fill(self.stream.receive_into, deadline):
+            return None
+        return buffer.next(self.limit) or self._rest(deadline)
+
+    def _rest(self, deadline: float | None) -> tuple[int, memoryview]:
+        """The packet of which the first bytes are here."""
+        buffer, until = self._buffer, self.now() + self.limits.packet_s
+        if deadline is not None and deadline < until:
+            until = deadline
+        while buffer.fill(self.stream.receive_into, until):
+            if (found := buffer.next(self.limit)) is not None:
+                return found
+        raise ConnectionLost("the connection ended in the middle of a packet")
 
     def available(self) -> tuple[int, memoryview] | None:
         """A packet that is already here, without waiting; views given out before stay good."""
@@ -63,7 +61,7 @@ class Channel:
     def first_byte(self, deadline: float | None) -> int | None:
         """Wait for the first byte and leave it where it is; None at the end of the stream."""
         while (first := self._buffer.peek()) is None:
-            if not self._fill(deadline):
+            if not self._buffer.fill(self.stream.receive_into, deadline):
                 return None
         return first
 
@@ -79,13 +77,6 @@ class Channel:
         large = size is not None and (size < 0 or size > PACKET_BYTES)
         if large or self._buffer.capacity > _MESSAGE_BUFFER:
             self._buffer.resize(_FILE_BUFFER if large else _MESSAGE_BUFFER)
-
-    def _fill(self, deadline: float | None) -> bool:
-        if self._buffer.fill(self.stream.receive_into, deadline):
-            return True
-        if len(self._buffer):
-            raise ConnectionLost("the connection ended in the middle of a packet")
-        return False
 
     def close(self) -> None:
         self.stream.close()

@@ -68,7 +68,8 @@ class Connection:
         whatever the method raises; DeadlineExceeded and ConnectionLost (the effect is unknown, this connection is closed);
         NotEncodable, MessageTooLarge, ConnectionBusy (nothing was sent).
         """
-        self._take()
+        if not self._taken.acquire(False):
+            raise self._busy()
         try:
             return self.ask(method, *params, **options)
         finally:
@@ -77,17 +78,17 @@ class Connection:
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Hold the connection for a conversation of several steps; raises ConnectionBusy if another task holds it."""
-        self._take()
+        if not self._taken.acquire(False):
+            raise self._busy()
         try:
             yield
         finally:
             self._taken.release()
 
-    def _take(self) -> None:
-        if not self._taken.acquire(False):
-            raise ConnectionBusy(
-                f"another task is using this connection to {self.peer.node}: take one from the pool for each task"
-            )
+    def _busy(self) -> ConnectionBusy:
+        return ConnectionBusy(
+            f"another task is using this connection to {self.peer.node}: take one from the pool for each task"
+        )
 
     def ask(
         self,
@@ -118,7 +119,8 @@ class Connection:
                 error.message = f"{method} at {self.peer.node}: {error.message}"
             raise
         self.asking = ""
-        answer.raise_error(self.peer.node)
+        if answer.error is not UNSET:
+            answer.raise_error(self.peer.node)
         if returns is Any:
             return answer.result
         try:
@@ -133,11 +135,11 @@ class Connection:
             message = self._receive(deadline)
             if message is None:
                 raise ConnectionLost("the peer closed the connection before it answered")
-            if message.method is not UNSET and message.id is UNSET:
+            if message.id == number and message.method is UNSET:
+                return message
+            elif message.method is not UNSET and message.id is UNSET:
                 if notified is not None:
                     notified(message.method, None if message.params is UNSET else message.params)
-            elif message.id == number and message.method is UNSET:
-                return message
             elif isinstance(message.id, int) and 0 < message.id < number and message.method is UNSET:
                 continue  # an answer that came twice
             elif message.id is None and isinstance(message.error, messages.ErrorObject):
@@ -185,7 +187,8 @@ class Connection:
         """Answer with a result. A result that no message can carry is answered with the error that says so."""
         try:
             messages.check_json(result)
-            self._send(Success(request.reply_id, result), "reply", request.method, self._reply_deadline())
+            deadline = self._now() + self.limits.call_s
+            self._send(Success(request.reply_id, result), "reply", request.method, deadline)
         except (NotEncodable, MessageTooLarge) as error:
             error.message = f"the result of {request.method}: {error.message}"
             self.reply_error(request, error)

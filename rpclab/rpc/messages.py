@@ -92,11 +92,11 @@ class Incoming(Struct, gc=False):
     @property
     def reply_id(self) -> Id:
         """What a response to this message names as its id."""
-        return self.id if isinstance(self.id, int | str) else None
+        return None if self.id is UNSET else self.id
 
     @property
     def call_id(self) -> int | str:
-        return self.id if isinstance(self.id, int | str) else ""
+        return "" if self.id is UNSET or self.id is None else self.id
 
     def raise_error(self, node: str | None) -> None:
         if isinstance(self.error, ErrorObject):
@@ -119,6 +119,7 @@ _decoder = msgspec.json.Decoder(Incoming)
 _PARSE, _INVALID = -32700, -32600
 _NESTING = Limits().nesting
 _PLAIN = frozenset((str, int, bool, type(None), UnsetType, Raw))
+_NESTS = frozenset((list, dict, tuple))
 _DIGITS = 4300  # Python's own limit (sys.int_info.default_max_str_digits): longer ones take time to read
 
 
@@ -174,7 +175,7 @@ def failure(id: Id, error: BaseException) -> Failure:
 def check_json(value: object, path: str = "$", depth: int = 0) -> None:
     """Raise NotEncodable, naming the place, if JSON cannot carry the value as it is."""
     kind = type(value)
-    if kind in _PLAIN or isinstance(value, Struct):
+    if kind in _PLAIN or (kind not in _NESTS and isinstance(value, Struct)):
         return
     if depth >= _NESTING:
         raise NotEncodable(f"lists and objects nested more than {_NESTING} deep at {path[:80]}")

@@ -111,8 +111,12 @@ class PacketBuffer:
 
     def fill(self, receive: Callable[[memoryview, float | None], int], deadline: float | None) -> int:
         """Receive once, into the space; returns how many bytes came."""
-        count = receive(self.space(), deadline)
-        self._end += count
+        if self._start == self._end:
+            self._start = self._end = 0
+            self._end = count = receive(self._view, deadline)
+        else:
+            count = receive(self.space(), deadline)
+            self._end += count
         return count
 
     def peek(self) -> int | None:

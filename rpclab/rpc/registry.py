@@ -61,7 +61,7 @@ class Method:
 
     def run(self, call: Call, args: list[Any], named: dict[str, Any]) -> Any:
         """Check the arguments and call the function. Errors: WrongArguments, and whatever the function raises."""
-        if not self._fits(args, named):
+        if (named or len(args) not in self._positional) and not self._fits(args, named):
             args, named = self._bind(args, named)
         if self._checked:
             args = self._convert(args)
@@ -69,13 +69,9 @@ class Method:
         return self.function(call, *args, **named) if self.with_call else self.function(*args, **named)
 
     def _fits(self, args: list[Any], named: dict[str, Any]) -> bool:
-        """Whether the arguments are surely what the function takes: `Signature.bind` costs more than all the rest of a call."""
-        if self._positional is None or (args and named):
-            return False
-        if named:
-            needed, known = self._named
-            return needed <= named.keys() <= known
-        return len(args) in self._positional
+        """Whether arguments by name surely fit: `Signature.bind` costs more than all the rest of a call."""
+        needed, known = self._named
+        return bool(self._positional and named and not args and needed <= named.keys() <= known)
 
     def _bind(self, args: list[Any], named: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         try:
@@ -187,8 +183,8 @@ class _Takes:
     kinds: list[Any]
     types: dict[str, Any]
     checked: bool
-    positional: range | None
-    """How many arguments may be given by position and nothing else be looked at; None if that has to be looked at."""
+    positional: range
+    """How many arguments may be given by position and nothing else be looked at; none if that has to be looked at."""
     named: tuple[frozenset[str], frozenset[str]]
     """Which have to be given by name and which may, where all are."""
 
@@ -212,7 +208,7 @@ def _takes(function: Callable[..., Any], left_out: int) -> _Takes:
         [types.get(name, Any) for name in places],
         types,
         any(kind is not Any for kind in types.values()),
-        range(len(needed), len(parameters) + 1) if plain else None,
+        range(len(needed), len(parameters) + 1) if plain else range(0),
         (needed, frozenset(places)),
     )
 

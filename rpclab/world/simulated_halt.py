@@ -14,7 +14,7 @@ __all__ = ["Drive"]
 
 
 class Drive:
-    """Carries out a function that runs a simulation; with `scheduler.halt = drive.halt` that simulation stands still."""
+    """Carries out a function that runs a simulation; with `scheduler.halt_with(drive.halt)` that simulation stands still."""
 
     def __init__(self, function: Callable[[], object]) -> None:
         self._greenlet = greenlet(function)

@@ -45,7 +45,7 @@ class Scheduler:
         """Whose simulation it is."""
         self.chance_at_lock = chance.random
         """Drawn by who takes a lock; it halts first while it is to: so whoever need not halt asks nothing."""
-        self._halt: Callable[[], None] | None = None
+        self.halt: Callable[[], None] | None = None
         self._straight = False
         """Whether turns are given on without the hub."""
         self._ending = 0  # lives that end themselves at this moment: by the hub, for nobody can end his own greenlet
@@ -54,19 +54,14 @@ class Scheduler:
         self._events: list[tuple[float, int, Callable[[Any], object], Any]] = []
         self._number = 0
 
-    @property
-    def halt(self) -> Callable[[], None] | None:
-        """Called at the next moment at which a task may be interrupted: see simulated_halt.py."""
-        return self._halt
-
-    @halt.setter
-    def halt(self, halt: Callable[[], None] | None) -> None:
-        self._halt, self._straight = halt, False
+    def halt_with(self, halt: Callable[[], None] | None) -> None:
+        """Have `halt` called at the next moment at which a task may be interrupted: see simulated_halt.py."""
+        self.halt, self._straight = halt, False
         self.chance_at_lock = self.chance if halt is None else self._halt_and_draw
 
     def _halt_and_draw(self) -> float:
-        if self._halt is not None:
-            self._halt()
+        if self.halt is not None:
+            self.halt()
         return self.chance()
 
     def run(self, task: SimulatedTask) -> None:
@@ -75,13 +70,13 @@ class Scheduler:
             raise ClusterError("a simulation runs in the thread that made it, and only once at a time")
         self._turns_end = self.turns + _AT_ONE_MOMENT
         while not task.done:
-            if self._halt is not None:
-                self._halt()
+            if self.halt is not None:
+                self.halt()
             if not self._ready and not self._events:
                 raise ClusterError(f"nothing will ever happen again, and {task.name} still waits")
             if self._ready and self.turns >= self._turns_end:
                 raise ClusterError(f"{self._ready[0].name} turns round and round, and no time passes")
-            self._straight = self._halt is None and not self._ending
+            self._straight = self.halt is None and not self._ending
             chosen = self._next()
             while chosen is not None:  # who gives the turn back may name one that is to be begun from here
                 chosen = chosen.greenlet.switch(chosen.woken)
@@ -115,7 +110,8 @@ class Scheduler:
 
     def take_over(self, lives: Iterable[Life]) -> None:
         """From now on whoever calls this runs it: what was in the middle of its turn waits for the next one, as interrupted."""
-        self.hub, self.halt = getcurrent(), None
+        self.hub = getcurrent()
+        self.halt_with(None)
         if self.current is not None and not self.current.life.ended:
             self.make_ready(self.current, True)
         self.current = None

@@ -66,12 +66,12 @@ def test_the_state_after_every_event_is_that_of_the_first_run_at_that_moment() -
     states: dict[int, dict[str, Any]] = {}
 
     def look(scheduler: Any) -> None:
-        scheduler.halt = None
+        scheduler.halt_with(None)
         states.setdefault(len(live.order.lines), state(live))
 
     def written(line: bytes) -> None:
         scheduler = live.simulation.scheduler
-        scheduler.halt = lambda: look(scheduler)
+        scheduler.halt_with(lambda: look(scheduler))
 
     live.order.watch = written
     SimCluster.__init__(live, seed=1, dead_s=3.0)
