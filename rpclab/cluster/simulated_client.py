@@ -90,7 +90,7 @@ class SimClient:
     @recorded
     def backup(self, path: str, name: str | None = None, **options: Any) -> Receipt:
         """Back a file of this client's disk up: one of its `files` by its name, or any by its path. See `Client.backup`."""
-        if path in self.files:
+        if self._node.disk.is_file(f"{_FILES}/{path}"):
             path, name = f"{_FILES}/{path}", name or path
         receipt = self._do(lambda client: client.backup(path, name, **options))
         assert isinstance(receipt, Receipt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..config import BATCH_PACKETS, PACKET_BYTES, PACKET_HEADER_BYTES, Limits
 from ..errors import ConnectionLost, PacketError
@@ -26,12 +26,14 @@ class Channel:
         self.stream = stream
         self.limits = limits
         self.now = world.clock.now
-        self.send: Callable[[Sequence[Buffer], float | None], None] = stream.send
         self._buffer = packets.PacketBuffer(_MESSAGE_BUFFER if document else _FIRST_BUFFER)
         self.limit = PACKET_BYTES  # the longest payload accepted now; less during the handshake
 
+    def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
+        self.stream.send(buffers, deadline)
+
     def send_packet(self, kind: int, payload: Buffer, deadline: float | None) -> None:
-        self.send([packets.packet(kind, payload)], deadline)
+        self.stream.send([packets.packet(kind, payload)], deadline)
 
     def receive(self, deadline: float | None) -> tuple[int, memoryview] | None:
         """The next packet, None at the end of the stream. Errors: PacketError, ConnectionLost, DeadlineExceeded.

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MethodType
-from typing import Any, get_type_hints
+from types import MethodType, NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,6 +17,9 @@ from .connection import Connection
 from .handshake import Peer
 
 __all__ = ["Call", "Method", "Registry", "Then"]
+
+_ANY: tuple[Any, frozenset[type]] = (Any, frozenset())
+_AS_THEY_COME = (str, int, float, bool, NoneType, list, dict)  # JSON's own
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ class Method:
         plain, own = (function.__func__, 1) if isinstance(function, MethodType) else (function, 0)
         takes = _takes(plain, own + with_call)
         self.signature = takes.signature
-        self._places, self._kinds, self._types = takes.places, takes.kinds, takes.types
+        self._places, self._types = takes.places, takes.types
         self._checked, self._positional, self._named = takes.checked, takes.positional, takes.named
 
     @property
@@ -81,17 +84,16 @@ class Method:
         return list(bound.args), dict(bound.kwargs)
 
     def _convert(self, args: list[Any]) -> list[Any]:
-        for place, (value, kind) in enumerate(zip(args, self._kinds, strict=False)):
-            if kind is not Any and type(value) is not kind:
-                args[place] = self._one(value, self._places[place])
+        for place, (value, name) in enumerate(zip(args, self._places, strict=False)):
+            args[place] = self._one(value, name)
         return args
 
     def _convert_named(self, named: dict[str, Any]) -> dict[str, Any]:
         return {name: self._one(value, name) for name, value in named.items()}
 
     def _one(self, value: Any, name: str) -> Any:
-        kind = self._types.get(name, Any)
-        if kind is Any or type(value) is kind:
+        kind, right = self._types.get(name, _ANY)
+        if kind is Any or type(value) in right:
             return value
         try:
             return msgspec.convert(value, kind)
@@ -180,8 +182,8 @@ class _Takes:
 
     signature: inspect.Signature
     places: list[str]
-    kinds: list[Any]
-    types: dict[str, Any]
+    types: dict[str, tuple[Any, frozenset[type]]]
+    """What each has to be, and the types of those values that need no conversion to be that."""
     checked: bool
     positional: range
     """How many arguments may be given by position and nothing else be looked at; none if that has to be looked at."""
@@ -198,19 +200,25 @@ def _takes(function: Callable[..., Any], left_out: int) -> _Takes:
     hints = _hints(function)
     places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     types = {
-        p.name: hints[p.name] for p in parameters if p.name in hints and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        p.name: (hints[p.name], _right(hints[p.name]))
+        for p in parameters
+        if p.name in hints and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     }
     plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
     needed = frozenset(p.name for p in parameters if p.default is p.empty)
     return _Takes(
         signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty),
         places,
-        [types.get(name, Any) for name in places],
         types,
-        any(kind is not Any for kind in types.values()),
+        any(kind is not Any for kind, _ in types.values()),
         range(len(needed), len(parameters) + 1) if plain else range(0),
         (needed, frozenset(places)),
     )
+
+
+def _right(kind: Any) -> frozenset[type]:
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return frozenset(each for each in kinds if each in _AS_THEY_COME)
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:

@@ -85,7 +85,7 @@ def parent(path: str) -> str:
 
 def digest(reader: Reader, progress: Callable[[int], object] = lambda done: None) -> str:
     """The digest of what a reader reads; `progress` is told the bytes done, and may hold it back."""
-    hasher, buffer, done = blake3(), bytearray(_READ_BYTES), 0
+    hasher, buffer, done = blake3(), bytearray(min(_READ_BYTES, reader.size + 1)), 0
     view = memoryview(buffer)
     while count := reader.read_into(view):
         hasher.update(view[:count])

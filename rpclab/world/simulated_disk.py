@@ -155,6 +155,10 @@ class SimulatedDisk:
         """What a file holds now. Errors: NoSuchFile."""
         return bytes(self._file(path).data)
 
+    def is_file(self, path: str) -> bool:
+        """Whether there is a file, looked up in no time."""
+        return self._paths.get(path) is not None
+
     def files_below(self, folder: str) -> list[str]:
         """The path of every file below a folder, in order, looked up in no time."""
         return sorted(path for path, file in self._paths.items() if file is not None and path.startswith(f"{folder}/"))
