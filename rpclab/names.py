@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 
 from .errors import NameCollision, NameRefused
 
@@ -23,6 +24,7 @@ _RESERVED = frozenset(
 )
 
 
+@lru_cache(maxsize=1024)  # on its way a name is checked by all who hear it, and a client's is in every call
 def check_name(name: str) -> str:
     """The name in NFC, as it is stored; raises NameRefused with the reason."""
     if not name:

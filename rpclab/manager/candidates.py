@@ -75,15 +75,16 @@ class Ranking:
             self._heap[index] = last
             self._settle(index)
 
-    def ascending(self) -> Iterator[Address]:
-        """The addresses, lowest rank first; the first k of them cost O(k log k), whatever n is."""
+    def ascending(self) -> Iterator[Rank]:
+        """The ranks, lowest first; the first k of them cost O(k log k), whatever n is."""
         heap = self._heap
         frontier = [(heap[0], 0)] if heap else []
         while frontier:
             rank, index = heappop(frontier)
-            yield rank[3]
-            for child in range(2 * index + 1, min(2 * index + 3, len(heap))):
-                heappush(frontier, (heap[child], child))
+            yield rank
+            for child in (2 * index + 1, 2 * index + 2):
+                if child < len(heap):
+                    heappush(frontier, (heap[child], child))
 
     def below(self, limit: Rank) -> list[Address]:
         """The k addresses of a rank below the limit, in no order, in O(k): below an entry that is not, nothing is."""
@@ -203,8 +204,11 @@ class Candidates(Sequence[ServerRecord]):
 
     def ascending(self) -> Iterator[ServerRecord]:
         """The servers by `rank`, the one with the fewest bytes first."""
-        addresses = self._pool.by_load.ascending()
-        return (self._pool.records[address] for address in addresses if address not in self._blocked)
+        return (self._pool.records[rank[3]] for rank in self.ranks())
+
+    def ranks(self) -> Iterator[Rank]:
+        """Their ranks, in the same order."""
+        return (rank for rank in self._pool.by_load.ascending() if rank[3] not in self._blocked)
 
     def fewest(self) -> ServerRecord:
         """What `min(self, key=rank)` says, without looking at every server."""

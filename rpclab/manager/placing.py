@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..config import Address, address_text
 from ..errors import NoServer, UsageError
 from ..records import FileRecord, ServerRecord, file_key
-from .candidates import Pool, load, rank, room
+from .candidates import Pool, rank, room
 from .catalogue import FileKey
 from .placement import Policy, Request, decide
 
@@ -121,10 +121,10 @@ class Placing:
         nodes = tuple(self._directory.server(address).node for address in beside if address in self._directory)
         server = decide(self._policy, candidates, Request(file, size, self._number, copies, nodes), random)
         self._number += 1
-        shown = list(islice(candidates.ascending(), SHOWN))
-        if server not in shown:
-            shown[-1] = server
-        return Decision(server, self._policy_name, tuple((s.node, load(s)) for s in shown), len(candidates))
+        shown = list(islice(candidates.ranks(), SHOWN))
+        if all(address != server.address for *_, address in shown):
+            shown[-1] = rank(server)
+        return Decision(server, self._policy_name, tuple((node, bytes) for bytes, _, node, _ in shown), len(candidates))
 
     def place(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..errors import FolderNotUsable, NoSuchFile, StorageError, SyncFailed
 from .simulated_files import HeldFile, MemoryEntry, MemoryFile, MemoryLogFile, MemoryReader, MemoryWriter
@@ -24,9 +24,10 @@ class _Change:
     """A name that got a file, or a folder, or that nothing has any more; it is not durable before those it `needs` are."""
 
     path: str
+    folder: str
     file: MemoryFile | None
-    gone: bool = False
-    needs: list[_Change] = field(default_factory=list)
+    gone: bool
+    needs: list[_Change]
 
 
 class SimulatedDisk:
@@ -92,28 +93,31 @@ class SimulatedDisk:
         return file
 
     def _change(self, path: str, file: MemoryFile | None, needs: Sequence[_Change] = (), gone: bool = False) -> _Change:
-        change = _Change(path, file, gone, list(needs))
+        change = _Change(path, path.rpartition("/")[0], file, gone, list(needs))
         self._pending.append(change)
         return change
 
     def _make_durable(self, wanted: Sequence[_Change]) -> None:
         """Make changes durable, and those that they need."""
-        done: set[int] = set()
+        done: set[_Change] = set()  # never read in its order
         waiting = list(wanted)
         while waiting:
             change = waiting.pop()
-            if id(change) not in done:
-                done.add(id(change))
+            if change not in done:
+                done.add(change)
                 waiting += change.needs
-        for change in self._pending:
-            if id(change) in done and change.gone:
-                self._durable.pop(change.path, None)
-            elif id(change) in done:
-                self._durable[change.path] = change.file
-        last = {change.path: place for place, change in enumerate(self._pending) if id(change) in done}
+        last: dict[str, int] = {}
+        for place, change in enumerate(self._pending):
+            if change in done:
+                last[change.path] = place
+                if change.gone:
+                    self._durable.pop(change.path, None)
+                else:
+                    self._durable[change.path] = change.file
         self._pending = [change for place, change in enumerate(self._pending) if place > last.get(change.path, -1)]
         for change in self._pending:
-            change.needs = [need for need in change.needs if id(need) not in done]
+            if change.needs:
+                change.needs = [need for need in change.needs if need not in done]
 
     # ---- what is done to it
 
@@ -216,13 +220,14 @@ class SimulatedDisk:
                 self._make_durable([self._change(part, None)])
 
     def sync_folder(self, path: str) -> None:
-        wanted = [change for change in self._pending if change.path.rpartition("/")[0] == path]
+        wanted = [change for change in self._pending if change.folder == path]
         self.step()
         self.wait_for_sync()
         if self.sync_fails():
             raise SyncFailed(f"the names in {path} did not reach the disk: input/output error")
-        pending = {id(change) for change in self._pending}
-        self._make_durable([change for change in wanted if id(change) in pending])
+        if wanted:
+            pending = set(self._pending)
+            self._make_durable([change for change in wanted if change in pending])
 
     def list(self, path: str) -> Sequence[MemoryEntry]:
         self.step()

@@ -267,7 +267,7 @@ def test_a_ranking_is_a_dictionary_that_is_always_sorted(steps: list[tuple[int, 
         else:
             model[address] = (value, 0, "", address)
             ranking.put(model[address])
-        assert list(ranking.ascending()) == sorted(model, key=lambda a: model[a])
+        assert list(ranking.ascending()) == sorted(model.values())
         limit: Rank = (10, 0, "", ("", 0))
         assert sorted(ranking.below(limit)) == sorted(a for a in model if model[a] < limit)
         assert len(ranking) == len(model)
