@@ -150,7 +150,8 @@ def decode(payload: bytes) -> Incoming:
     """The message in a packet's payload; raises BadMessage."""
     try:
         message = _decoder.decode(payload)
-        if payload.count(b"[") + payload.count(b"{") > _NESTING:
+        nests = message.params or message.error or type(message.result) not in _PLAIN
+        if nests and payload.count(b"[") + payload.count(b"{") > _NESTING:
             for part in (message.params, message.result, message.error and message.error.data):
                 check_json(part)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, NotEncodable) as error:

@@ -35,6 +35,7 @@ MESSAGE, DATA, END, ABORT = b"MDEA"
 DIGEST_BYTES = 32
 _KINDS = {MESSAGE: "message", DATA: "data", END: "end", ABORT: "abort"}
 _HEADER = struct.Struct(">I")
+_unpack = _HEADER.unpack_from
 _TLS_RECORDS = (0x15, 0x16)  # an alert, a handshake: what a TLS peer begins with
 _WHOLE = PACKET_HEADER_BYTES + PACKET_BYTES
 _ROOM = 2 * _WHOLE
@@ -101,7 +102,7 @@ class PacketBuffer:
                 self._view[: len(rest)] = rest
                 self._start, self._end = 0, len(rest)
             if len(self._buffer) < _WHOLE and self._end >= PACKET_HEADER_BYTES:
-                length = _HEADER.unpack_from(self._buffer)[0] & 0xFFFFFF
+                length = _unpack(self._buffer)[0] & 0xFFFFFF
                 if PACKET_HEADER_BYTES + length > len(self._buffer):
                     self.resize(_ROOM)
         return self._view[self._end :]
@@ -131,12 +132,13 @@ class PacketBuffer:
 
     def next(self, limit: int = PACKET_BYTES) -> tuple[int, memoryview] | None:
         """The next packet as (kind, payload), None while it isn't whole; raises PacketError when it can't be one."""
-        start = self._start + PACKET_HEADER_BYTES
-        if start > self._end:
-            if self._end > self._start and self._buffer[self._start] not in _KINDS:
-                raise _unknown(self._buffer[self._start])
+        first, received = self._start, self._end
+        start = first + PACKET_HEADER_BYTES
+        if start > received:
+            if received > first and self._buffer[first] not in _KINDS:
+                raise _unknown(self._buffer[first])
             return None
-        head = _HEADER.unpack_from(self._buffer, self._start)[0]
+        (head,) = _unpack(self._buffer, first)
         kind, length = head >> 24, head & 0xFFFFFF
         if kind not in _KINDS:
             raise _unknown(kind)
@@ -146,10 +148,11 @@ class PacketBuffer:
             )
         if not length and kind == DATA:
             raise PacketError("a data packet without data")
-        if start + length > self._end:
+        end = start + length
+        if end > received:
             return None
-        self._start = start + length
-        return kind, self._view[start : start + length]
+        self._start = end
+        return kind, self._view[start:end]
 
     @property
     def capacity(self) -> int:

@@ -46,7 +46,6 @@ class SimulatedStream:
             raise GreenletExit
         data = bytes(buffers[0]) if len(buffers) == 1 else b"".join(buffers)
         wires, other = self._wires, self.other
-        conditions, chance = wires.conditions, wires.chance
         done, left = 0, len(data)
         while left:
             if self._lost or self._shut:
@@ -56,8 +55,8 @@ class SimulatedStream:
                     raise self._too_late("send to")
                 continue
             count = left if left < _SEGMENT_BYTES else _SEGMENT_BYTES
-            if chance() < conditions.cut:
-                count = int(count ** chance()) or 1
+            if wires.chance() < wires.conditions.cut:
+                count = int(count ** wires.chance()) or 1
                 scheduler.interrupt()
             piece = data if count == len(data) else data[done : done + count]
             done += count
@@ -68,11 +67,10 @@ class SimulatedStream:
     def _travel(self, what: Callable[[Any], object], argument: Any = None, length: int = 0) -> None:
         wires, scheduler = self._wires, self._scheduler
         conditions = wires.conditions
-        chance = wires.chance()
-        latency_s, bytes_s = conditions.latency_s * (0.5 + chance), conditions.bytes_s
+        chance, bytes_s = wires.chance(), conditions.bytes_s
+        arrival = scheduler.now + conditions.latency_s * (0.5 + chance)
         if wires.slowed and (slow := wires.slowed.get((self.node, self.other.node))):
-            latency_s, bytes_s = latency_s + slow[0], slow[1]
-        arrival = scheduler.now + latency_s
+            arrival, bytes_s = arrival + slow[0], slow[1]
         if chance < conditions.stall:
             arrival += conditions.stall_s * wires.chance()
         if arrival < self._free_at:
@@ -94,9 +92,9 @@ class SimulatedStream:
             what(argument)
 
     def _arrive(self, data: bytes) -> None:
-        if (self._wires.cut or self.late) and self._is_late(self._arrive, data):
-            return
         wires = self._wires
+        if (wires.cut or self.late) and self._is_late(self._arrive, data):
+            return
         wires.messages += 1
         if self._gone:
             if self.node not in wires.off:

@@ -99,12 +99,11 @@ class Scheduler:
                 self.turns += 1
                 self.current = chosen
                 return chosen
-            elif events:
-                self.now, _, action, argument = heappop(events)
-                self._turns_end = self.turns + _AT_ONE_MOMENT
-                action(argument)
-            else:
+            if not events:
                 return None
+            self.now, _, action, argument = heappop(events)
+            self._turns_end = self.turns + _AT_ONE_MOMENT
+            action(argument)
             if not self._straight:
                 return None
 
