@@ -36,7 +36,7 @@ def look(node: SimNode) -> dict[str, Any]:
 def _server(name: str, disk: SimulatedDisk) -> dict[str, Any]:
     def below(kind: str) -> dict[str, int]:
         root = f"{name}/{kind}"
-        return {path.removeprefix(f"{root}/"): len(disk.contents(path)) for path in sorted(disk.files_below(root))}
+        return {path.removeprefix(f"{root}/"): disk.size(path) for path in sorted(disk.files_below(root))}
 
     files, versions = below("Backups"), below("Versions")
     return {

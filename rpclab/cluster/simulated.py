@@ -207,7 +207,7 @@ class SimCluster(SimStepping):
     @property
     def history(self) -> History:
         """All events so far."""
-        return History.from_logs(map(self.event_log, ["cluster", *self._nodes]))
+        return History(self.events.values())
 
     def tail(self) -> Tail:
         return Tail(lambda: ["cluster", *self._nodes], lambda node, offset: self.event_log(node)[offset:])

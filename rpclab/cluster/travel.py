@@ -17,6 +17,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
+from greenlet import getcurrent
 
 from ..errors import UsageError
 from ..trace import Event
@@ -55,10 +56,10 @@ class Travel(Cluster[SimNode]):
     def __getattribute__(self, name: str) -> Any:
         """In a task of a run that was made again, this cluster is that run's: the functions that are called there know only
         the one for which they were written."""
-        here = present()
-        if here is not None:
+        here = getattr(getcurrent(), "scheduler", None)  # as `present()`: it is asked for each attribute
+        if here is not None and here.owner is not self:
             there = here.owner
-            if there is not None and there is not self and _lineage(there) is _lineage(self):
+            if there is not None and _lineage(there) is _lineage(self):
                 return getattr(there, name)
         return object.__getattribute__(self, name)
 

@@ -68,8 +68,7 @@ class Connection:
         whatever the method raises; DeadlineExceeded and ConnectionLost (the effect is unknown, this connection is closed);
         NotEncodable, MessageTooLarge, ConnectionBusy (nothing was sent).
         """
-        if not self._taken.acquire(False):
-            raise self._busy()
+        self._take()
         try:
             return self.ask(method, *params, **options)
         finally:
@@ -78,17 +77,17 @@ class Connection:
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Hold the connection for a conversation of several steps; raises ConnectionBusy if another task holds it."""
-        if not self._taken.acquire(False):
-            raise self._busy()
+        self._take()
         try:
             yield
         finally:
             self._taken.release()
 
-    def _busy(self) -> ConnectionBusy:
-        return ConnectionBusy(
-            f"another task is using this connection to {self.peer.node}: take one from the pool for each task"
-        )
+    def _take(self) -> None:
+        if not self._taken.acquire(False):
+            raise ConnectionBusy(
+                f"another task is using this connection to {self.peer.node}: take one from the pool for each task"
+            )
 
     def ask(
         self,
@@ -119,8 +118,7 @@ class Connection:
                 error.message = f"{method} at {self.peer.node}: {error.message}"
             raise
         self.asking = ""
-        if answer.error is not UNSET:
-            answer.raise_error(self.peer.node)
+        answer.raise_error(self.peer.node)
         if returns is Any:
             return answer.result
         try:
@@ -187,8 +185,7 @@ class Connection:
         """Answer with a result. A result that no message can carry is answered with the error that says so."""
         try:
             messages.check_json(result)
-            deadline = self._now() + self.limits.call_s
-            self._send(Success(request.reply_id, result), "reply", request.method, deadline)
+            self._send(Success(request.reply_id, result), "reply", request.method, self._reply_deadline())
         except (NotEncodable, MessageTooLarge) as error:
             error.message = f"the result of {request.method}: {error.message}"
             self.reply_error(request, error)

@@ -41,7 +41,7 @@ def copies(cluster: SimCluster, file: str | None = None) -> list[Copy]:
 def held_bytes(cluster: SimCluster, server: str) -> int:
     disk = cluster.disk(server)
     paths = [path for kind in ("Backups", "Versions") for path in disk.files_below(f"{server}/{kind}")]
-    return sum(len(disk.contents(path)) for path in paths)
+    return sum(disk.size(path) for path in paths)
 
 
 def arriving(cluster: SimCluster, server: str) -> list[str]:

@@ -159,6 +159,10 @@ class SimulatedDisk:
         """What a file holds now. Errors: NoSuchFile."""
         return bytes(self._file(path).data)
 
+    def size(self, path: str) -> int:
+        """How many bytes a file has, looked up in no time. Errors: NoSuchFile."""
+        return len(self._file(path).data)
+
     def is_file(self, path: str) -> bool:
         """Whether there is a file, looked up in no time."""
         return self._paths.get(path) is not None
