@@ -59,6 +59,8 @@ class Placing:
         self._policy, self._policy_name = policy, policy_name
         self._pools: dict[str | None, tuple[Pool, Pool]] = {}  # by wire, as asked for: the trusted, the suspected
         self._number = 0  # decisions made so far
+        self.shown = SHOWN
+        """How many candidates a decision tells; 0 where no event log is written."""
 
     # The servers.
 
@@ -121,8 +123,8 @@ class Placing:
         nodes = tuple(self._directory.server(address).node for address in beside if address in self._directory)
         server = decide(self._policy, candidates, Request(file, size, self._number, copies, nodes), random)
         self._number += 1
-        shown = list(islice(candidates.ranks(), SHOWN))
-        if all(address != server.address for *_, address in shown):
+        shown = list(islice(candidates.ranks(), self.shown))
+        if shown and all(address != server.address for *_, address in shown):
             shown[-1] = rank(server)
         return Decision(server, self._policy_name, tuple((node, bytes) for bytes, _, node, _ in shown), len(candidates))
 

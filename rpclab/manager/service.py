@@ -68,6 +68,8 @@ class Manager:
             dead_s=self.settings.dead_s,
             own=identity.own,
         )
+        if not self._tracer.enabled:
+            self.directory.placing.shown = 0
         self._lock = world.tasks.lock()  # guards the directory
         self._watching = Repeating(world, self._watch, self.settings.heartbeat_s / 2, f"{identity.node}-watch")
         self._repair = Repair(
