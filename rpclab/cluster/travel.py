@@ -17,7 +17,6 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
-from greenlet import getcurrent
 
 from ..errors import UsageError
 from ..trace import Event
@@ -56,7 +55,7 @@ class Travel(Cluster[SimNode]):
     def __getattribute__(self, name: str) -> Any:
         """In a task of a run that was made again, this cluster is that run's: the functions that are called there know only
         the one for which they were written."""
-        here = getattr(getcurrent(), "scheduler", None)  # as `present()`: it is asked for each attribute
+        here = present()
         if here is not None and here.owner is not self:
             there = here.owner
             if there is not None and _lineage(there) is _lineage(self):
