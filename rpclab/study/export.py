@@ -11,7 +11,7 @@ import json
 import os
 import pathlib
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -36,20 +36,30 @@ def to_shiviz(history: History, *, heartbeats: bool = False) -> str:
         numbers.setdefault(event.node, []).append(event.number)
     for own in numbers.values():
         own.sort()
+    hosts = _hosts(numbers)
     lines = [SHIVIZ_PARSER, ""]
     for event in chosen:
         clock = chosen.vector_clock(event)
         counted = {node: bisect_right(numbers[node], number) for node, number in clock.items() if node in numbers}
-        known = {_host(node): count for node, count in counted.items() if count}
-        own_clock = {_host(event.node): known.pop(_host(event.node)), **known}
+        known = {hosts[node]: count for node, count in counted.items() if count}
+        own_clock = {hosts[event.node]: known.pop(hosts[event.node]), **known}
         lines.append(_one_line(_words(event, history.start)))
-        lines.append(f"{_host(event.node)} {json.dumps(own_clock, ensure_ascii=False)}")
+        lines.append(f"{hosts[event.node]} {json.dumps(own_clock, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
 
 
-def _host(node: str) -> str:
-    """A node's name as ShiViz's default expression takes it: without white space."""
-    return "_".join(node.split()) or "_"
+def _hosts(nodes: Collection[str]) -> dict[str, str]:
+    """The nodes' names as ShiViz's default expression takes them: without white space, and still different."""
+    hosts = {node: node for node in nodes if node and not any(map(str.isspace, node))}
+    taken = set(hosts.values())
+    for node in nodes:
+        if node not in hosts:
+            host = "_".join(node.split()) or "_"
+            while host in taken:
+                host += "_"
+            hosts[node] = host
+            taken.add(host)
+    return hosts
 
 
 def _words(event: Event, start: float) -> str:

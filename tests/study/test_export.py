@@ -100,6 +100,18 @@ def test_names_with_breaks_in_them_stay_on_their_line() -> None:
     assert event.startswith('stored c/{"x": 1}')
 
 
+def test_names_that_differ_in_white_space_only_stay_different_hosts() -> None:
+    nodes = ["a node", "a_node", "a  node", " "]
+    events = [Event(float(at), node, 1, at, "stored") for at, node in enumerate(nodes, 1)]
+    found = parsed(to_shiviz(History(events)))
+    assert [(host, clock) for _, host, clock in found] == [
+        ("a_node_", {"a_node_": 1}),
+        ("a_node", {"a_node": 1}),
+        ("a_node__", {"a_node__": 1}),
+        ("_", {"_": 1}),
+    ]
+
+
 # ---- Chrome's trace
 
 
