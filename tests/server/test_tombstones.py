@@ -46,6 +46,19 @@ def test_a_tombstone_outlives_restarts_and_keeps_older_copies_out(store: Store) 
     assert [file.version for file in again(store).files()] == [9]
 
 
+def test_a_deleted_version_that_a_power_cut_brings_back_is_removed(store: Store) -> None:
+    put(store, "a", b"one", version=3)
+    store.delete("ann", "a", version=7)
+    store._journal.rewrite(store._index.lines())  # of version 3 it says nothing any more
+    store.close()
+    folder = pathlib.Path(store.folder, "Versions/ann/a")
+    folder.mkdir(parents=True)
+    for version in (3, 8):
+        (folder / str(version)).write_bytes(b"one")
+    assert again(store).files() == []
+    assert [path.name for path in folder.iterdir()] == ["8"]  # not ours: later than what was deleted
+
+
 def test_a_file_put_under_a_deleted_name_by_hand_stays(store: Store) -> None:
     for contents in (b"other", b"one"):
         put(store, "a", b"one")
