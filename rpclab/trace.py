@@ -10,8 +10,11 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
     started, stopped                                          detail: role, address, process, wall (seconds since 1970)
     connected, disconnected     peer                          detail: role of the peer
     send, receive               peer message method call bytes [cause]     message: request, reply, error, notification; with
-                                                              trace="messages" a receive has text, its first 2,000 bytes
-    send-data, receive-data     peer bytes file copy          packets of a file; copy: original, replica, repair, restore
+                                                              trace="messages" a receive has text, its first 2,000 bytes;
+                                                              after: the file whose packets passed on its connection before
+    send-data, receive-data     peer bytes file copy          packets of a file; copy: original, replica, repair, restore;
+                                                              after, of the first: its node's last message event on that
+                                                              connection
     registered, gone            peer                          manager: a server came, or is no longer here; stored_bytes, reason,
                                                             quota_bytes (None: as much as the disk holds)
     suspected, trusted          peer                          manager: a server is silent, or speaks again; silent_s
@@ -47,7 +50,8 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
                                                               changed; sent (node and number of its send event), seconds; byte,
                                                               before, value. What is held or delayed ends with its `receive`
 
-`file` is `client/name`; `peer` a node's name; `bytes` what crossed the wire or lies on the disk.
+What was done for a call has `request`: the number of the event that received it. `file` is `client/name`; `peer` a node's
+name; `bytes` what crossed the wire or lies on the disk.
 """
 
 from __future__ import annotations

@@ -142,6 +142,7 @@ class Enrolment:
                 address, stored_bytes=capacity, report=report, stored=stored or [], removed=removed or [], upload=upload
             )
             detail = {"stored_bytes": capacity, "report": report, "news": news, "upload": upload or ""}
+            detail["request"] = call.event
             self._tracer.event("reported", peer=call.peer.node, detail=detail)
             return address in self.directory
 

@@ -151,7 +151,7 @@ class Manager:
                 exclude=frozenset({address} if address else ()),
                 wire=wire,
             )
-            self._trace_placed([decision], [decision.server], file="", size=0)
+            self._trace_placed([decision], [decision.server], file="", size=0, request=call.event)
         return decision.server.address
 
     # ---- remote methods: the project's
@@ -203,7 +203,13 @@ class Manager:
                 version=version,
             )
             self._trace_placed(
-                plan.decisions, plan.servers, file_key(client, name), size, upload=upload, version=plan.version
+                plan.decisions,
+                plan.servers,
+                file_key(client, name),
+                size,
+                upload=upload,
+                version=plan.version,
+                request=call.event,
             )
         settings = self.settings
         return Placement(
@@ -299,6 +305,7 @@ class Manager:
         upload: str = "",
         version: int = 0,
         purpose: str = "backup",
+        request: int = 0,
     ) -> None:
         if self._tracer.enabled:
             detail = {
@@ -308,6 +315,7 @@ class Manager:
                 "upload": upload,
                 "version": version,
                 "purpose": purpose,
+                **({"request": request} if request else {}),
             }
             self._tracer.event("placed", file=file, bytes=size, detail=detail)
 

@@ -55,6 +55,8 @@ class Connection:
         self._taken = world.tasks.lock()  # held by the task that this connection belongs to
         self._out = bytearray()
         self._calls = 0
+        self.at, self.file = 0, ""
+        """The number of the last message's event, and the file whose packets passed here since."""
         self.closed = False
         tracer.event("connected", peer=peer.node, detail={"role": peer.role})
 
@@ -239,7 +241,10 @@ class Connection:
                 return len(out)
 
             call = message.id if isinstance(message.id, int | str) else ""
-            tracer.event("send", peer=self.peer.node, message=kind, method=method, call=call, measure=measure)
+            detail, self.file = {"after": self.file} if self.file else None, ""
+            self.at = tracer.event(
+                "send", peer=self.peer.node, message=kind, method=method, call=call, detail=detail, measure=measure
+            )[1]
         else:
             messages.encode(message, out)
         self.channel.send((out,), deadline)
@@ -265,7 +270,10 @@ class Connection:
 
     def _trace_receive(self, message: Incoming, payload: bytes) -> None:
         tracer = self.tracer
-        tracer.event(
+        detail, self.file = {"after": self.file} if self.file else {}, ""
+        if tracer.texts:
+            detail["text"] = payload[:_TEXT_BYTES].decode("utf-8", "replace")
+        self.at = tracer.event(
             "receive",
             peer=self.peer.node,
             message=message.kind,
@@ -273,8 +281,8 @@ class Connection:
             call=message.call_id,
             bytes=len(payload) + PACKET_HEADER_BYTES,
             cause=message.trace or None,
-            detail={"text": payload[:_TEXT_BYTES].decode("utf-8", "replace")} if tracer.texts else None,
-        )
+            detail=detail,
+        )[1]
 
     def close(self) -> None:
         if not self.closed:

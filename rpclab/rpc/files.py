@@ -52,11 +52,7 @@ class FileSender:
         return connection.channel.now() + connection.limits.transfer_s
 
     def _trace(self, count: int) -> None:
-        connection = self._connection
-        if connection.tracer.enabled:
-            connection.tracer.event(
-                "send-data", peer=connection.peer.node, bytes=count, file=self._file, copy=self._copy
-            )
+        _trace(self._connection, "send-data", count, self._file, self._copy)
 
 
 class FileReceiver:
@@ -115,12 +111,7 @@ class FileReceiver:
         self.digest = digest.hex()
 
     def _trace(self, pieces: list[memoryview]) -> None:
-        count = sum(map(len, pieces))
-        connection = self._connection
-        if connection.tracer.enabled:
-            connection.tracer.event(
-                "receive-data", peer=connection.peer.node, bytes=count, file=self._file, copy=self._copy
-            )
+        _trace(self._connection, "receive-data", sum(map(len, pieces)), self._file, self._copy)
 
     def drain(self) -> None:
         """Receive the rest and forget it, so that the connection can be used on."""
@@ -182,3 +173,11 @@ def send_file(
         raise
     sender.end(hasher.digest())
     return hasher.hexdigest()
+
+
+def _trace(connection: Connection, kind: str, count: int, file: str, copy: str) -> None:
+    """Write down that packets of a file passed; with the first of them, after which message."""
+    if connection.tracer.enabled:
+        detail = None if connection.file == file else {"after": connection.at}
+        connection.file = file
+        connection.tracer.event(kind, peer=connection.peer.node, bytes=count, file=file, copy=copy, detail=detail)

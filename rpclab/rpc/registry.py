@@ -31,6 +31,11 @@ class Call:
     at_end: list[Callable[[], object]] = field(default_factory=list)
     """Functions to run when the caller's connection ends."""
 
+    @property
+    def event(self) -> int:
+        """The number of the event that received the request, by which others tell whose answering they belong to; 0: unknown."""
+        return self.connection.at if self.connection is not None else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Then:

@@ -229,6 +229,7 @@ class Server:
             "stored_bytes": report[1],
             "version": tombstone.version,
             "removed": [file.version for file in removed],
+            "request": call.event,
         }
         self._tracer.event("deleted", file=key, bytes=sum(file.size for file in removed), detail=detail)
         self.link.report(report, stored=[tombstone, *there], removed=not_there)
@@ -241,7 +242,7 @@ class Server:
         if file is None:
             return False
         report, stored, removed = self.store.report_on([file])
-        detail = {"version": version, "stored_bytes": report[1], "reason": reason}
+        detail = {"version": version, "stored_bytes": report[1], "reason": reason, "request": call.event}
         self._tracer.event("dropped", file=file_key(client, filename), bytes=file.size, detail=detail)
         self.link.report(report, stored=stored, removed=removed)
         return True

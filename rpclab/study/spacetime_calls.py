@@ -89,15 +89,23 @@ def about_file(
     file: str, history: History, messages: list[Message], transfers: list[Transfer], found: list[Call]
 ) -> list[Message]:
     """The messages that are about a file, as far as the logs tell: those of the calls by which it was placed, reported,
-    repaired, deleted, and those right before and after its packets. Messages do not name their files, so while several are on
-    their way between the same two nodes, one may stand for another."""
+    repaired, deleted, and those right before and after its packets on their connection. Where an empty file has none, the
+    nearest between the two nodes stand for them."""
     events = [event for event in history if event.file == file]
     uploads = {event.detail["upload"] for event in events if event.detail.get("upload")}
-    events += [event for event in history.of("reported") if event.detail.get("upload") in uploads]
-    own = {id(message) for event in events for call in _calls_of(event, found) for message in call.messages}
+    reported = [event for event in history.of("reported") if event.detail.get("upload") in uploads]
+    told = {(event.peer, event.detail["upload"]) for event in reported}
+    by_event = {(event.node, event.number): message for message in messages for event in message.events}
+    own: set[int] = set()
+    for event in (*events, *reported):
+        request = by_event.get((event.node, event.detail.get("request", 0)))
+        if request is not None:
+            own.add(id(request))
+        elif event.kind != "stored" or not event.bytes or (event.node, event.detail.get("upload")) not in told:
+            own |= {id(message) for call in _calls_of(event, found) for message in call.messages}
     for transfer in transfers:
         if transfer.file == file:
-            own |= {id(message) for message in _beside(transfer, messages)}
+            own |= {id(message) for message in _beside(transfer, messages, by_event)}
     for call in found:  # a request is never without its answer
         if any(id(message) in own for message in call.messages):
             own |= {id(message) for message in call.messages}
@@ -110,7 +118,7 @@ _ANSWERED = {
     "deleted": ("deleteFile",),
     "dropped": ("dropFile",),
 }
-"""In the answering of which call its node wrote such an event."""
+"""In the answering of which call its node wrote such an event, if it does not say so."""
 
 _ASKED = {
     "stored": ("updateServer", 1),
@@ -152,8 +160,26 @@ def _nearest(event: Event, found: list[Call], method: str, way: int, *, answered
     return [] if near is None else [near[1]]
 
 
-def _beside(transfer: Transfer, messages: list[Message]) -> list[Message]:
-    """The last message between the two nodes before the first packet, and the next after the last."""
+def _beside(transfer: Transfer, messages: list[Message], by_event: dict[tuple[str, int], Message]) -> list[Message]:
+    """The last message before the first packet, and the next after the last, on the connection on which they passed."""
+    before = [
+        by_event.get((event.node, event.detail["after"])) for event in transfer.events if event.detail.get("after")
+    ]
+    if not before:
+        return _between(transfer, messages)
+    ends = {event.node: event.number for event in sorted(transfer.events, key=lambda event: event.number)}
+    after: dict[str, tuple[int, Message]] = {}
+    for (node, number), message in by_event.items():
+        if {message.sender, message.receiver} != {transfer.sender, transfer.receiver}:
+            continue
+        own = next(event for event in message.events if event.node == node)
+        if own.detail.get("after") == transfer.file and number > ends.get(node, number):
+            after[node] = min(after.get(node, (number, message)), (number, message), key=lambda pair: pair[0])
+    return [message for message in (*before, *(pair[1] for pair in after.values())) if message is not None]
+
+
+def _between(transfer: Transfer, messages: list[Message]) -> list[Message]:
+    """The same where the log does not tell the connection: the nearest messages between the two nodes."""
     node = transfer.first.node
     numbers = [event.number for event in transfer.events if event.node == node]
     before: tuple[int, Message] | None = None

@@ -348,6 +348,25 @@ def test_a_file_is_followed_from_its_placing_to_its_repair(run: History) -> None
     assert {"placeFile", "sendFilename", "confirmFile"} <= {each.method for each in empty.messages}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_of_two_files_that_are_backed_up_at_once_each_has_its_own_messages(seed: int) -> None:
+    names = ("a.bin", "b.bin")
+    with SimCluster(seed=seed, servers=2, clients=1, trace="messages") as cluster:
+        client = cluster.clients["client1"]
+        for name in names:
+            client.put(name, name.encode() * 40_000)
+        receipts = cluster.run(*(lambda name=name: client.backup(name) for name in names))  # type: ignore[misc]
+        uploads = {receipt.file.name: receipt.upload for receipt in receipts}
+        for name, other in (names, names[::-1]):
+            found = spacetime(cluster.history, file=f"client1/{name}").messages
+            asked = [message for message in found if message.kind == "request" and message.received is not None]
+            texts = [message.received.detail["text"] for message in asked if message.received is not None]
+            assert not [text for text in texts if other in text or uploads[other] in text]
+            assert sorted(message.method for message in asked) == sorted(
+                ["placeFile", *2 * ["sendFilename", "confirmFile", "updateServer"]]
+            )
+
+
 def test_a_file_may_be_named_without_its_client_if_that_says_which() -> None:
     script = Script()
     script.add("a", "stored", file="a/one")
