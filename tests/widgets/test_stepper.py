@@ -50,7 +50,8 @@ def real(start_cluster: Any, make_file: Any) -> tuple[Any, Callable[[], Any]]:
 
 
 def held(page: Any) -> list[tuple[str, str, str]]:
-    return [(each["from"], each["kind"], each["method"]) for each in page.widget.messages]
+    with page.widget._lock:  # all that belongs to what is shown has been set then
+        return [(each["from"], each["kind"], each["method"]) for each in page.widget.messages]
 
 
 def card(page: Any, node: str) -> dict[str, Any]:
