@@ -12,7 +12,7 @@ from ..errors import RpclabError, error_text
 from .lab import Broken
 from .trial import Trial
 
-__all__ = ["back_up", "back_up_and_restore", "blamed", "restart_everything", "restore_all"]
+__all__ = ["back_up", "back_up_and_restore", "blamed", "restart_everything", "restore_all", "works_through_restarts"]
 
 
 def back_up(cluster: Any, trial: Trial, count: int = 4, client: str = "client1") -> dict[str, bytes]:
@@ -53,6 +53,13 @@ def restart_everything(cluster: Any) -> None:
     """Each node once, the manager last: what a node keeps only in its memory is gone then."""
     for node in sorted(cluster.nodes, key=lambda name: name == "manager"):
         cluster.restart(node)
+
+
+def works_through_restarts(cluster: Any, trial: Trial) -> None:
+    """Files go there and come back, before and after each node was restarted; what does not is the fault `cluster`."""
+    back_up_and_restore(cluster, trial, "cluster")
+    restart_everything(cluster)
+    back_up_and_restore(cluster, trial, "cluster")
 
 
 @contextlib.contextmanager

@@ -187,9 +187,8 @@ class Recovered:
         elif about and about[-1].quarantine and self._shelf.quarantined(about[-1].quarantine) is None:
             self._move_to_quarantine(path, about[-1])
         elif about or any(entry.file.deleted and version <= entry.file.version for entry in self._noted):
-            self._folder.remove(
-                path
-            )  # also one whose own line is gone: it was deleted, and a power cut brought its name back
+            # also one whose own line is gone: it was deleted, and a power cut brought its name back
+            self._folder.remove(path)
         else:
             self._say(f"left alone: {path} is no version that was stored")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import MethodNotFound
 from ..lab import Broken, Mine
-from ..scenes import back_up_and_restore, blamed, restart_everything
+from ..scenes import blamed, works_through_restarts
 from ..trial import Trial
 from .about import LAB
 
@@ -19,18 +19,14 @@ def simulated(mine: Mine, trial: Trial) -> None:
         blamed("cluster", "in the simulated cluster"),
         trial.simulated(registry=mine.Registry, stub=mine.Stub) as cluster,
     ):
-        back_up_and_restore(cluster, trial, "cluster")
-        restart_everything(cluster)
-        back_up_and_restore(cluster, trial, "cluster")
+        works_through_restarts(cluster, trial)
 
 
 @LAB.check("so do real ones, and your stub calls them", points=3, after=("nothing-else", "underscores"))
 def real(mine: Mine, trial: Trial) -> None:
     options = {"registry": mine.Registry, "stub": mine.Stub, "clients": 1}
     with blamed("cluster", "in the real cluster"), trial.local(**options) as cluster:
-        back_up_and_restore(cluster, trial, "cluster")
-        restart_everything(cluster)
-        back_up_and_restore(cluster, trial, "cluster")
+        works_through_restarts(cluster, trial)
         manager = cluster.connect("ada").manager
         word = f"hello {trial.random.randrange(100)}"
         if manager.string(word) != word or manager.string(text=word) != word or manager.getQuantity() != 3:

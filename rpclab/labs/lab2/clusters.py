@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...world.simulated import Conditions
 from ..lab import Mine
-from ..scenes import back_up_and_restore, blamed, restart_everything
+from ..scenes import blamed, works_through_restarts
 from ..trial import Trial
 from .about import LAB
 
@@ -17,14 +17,10 @@ def simulated(mine: Mine, trial: Trial) -> None:
         blamed("cluster", "in the simulated cluster"),
         trial.simulated(framing=mine.Framing, conditions=Conditions(cut=0.5, joined=0.5)) as cluster,
     ):
-        back_up_and_restore(cluster, trial, "cluster")
-        restart_everything(cluster)
-        back_up_and_restore(cluster, trial, "cluster")
+        works_through_restarts(cluster, trial)
 
 
 @LAB.check("a cluster of real processes speaks it, before and after each was restarted", points=3, after=("apart",))
 def real(mine: Mine, trial: Trial) -> None:
     with blamed("cluster", "in the real cluster"), trial.local(framing=mine.Framing, clients=1) as cluster:
-        back_up_and_restore(cluster, trial, "cluster")
-        restart_everything(cluster)
-        back_up_and_restore(cluster, trial, "cluster")
+        works_through_restarts(cluster, trial)

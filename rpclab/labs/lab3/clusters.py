@@ -6,7 +6,7 @@ import threading
 
 from ...errors import error_text
 from ..lab import Broken, Mine
-from ..scenes import back_up_and_restore, blamed, restart_everything
+from ..scenes import back_up_and_restore, blamed, restart_everything, works_through_restarts
 from ..trial import Trial
 from .about import LAB
 
@@ -16,9 +16,7 @@ __all__ = ["real", "simulated"]
 @LAB.check("in a simulated cluster clients work over it, through restarts", points=2, after=("any-order", "the-end"))
 def simulated(mine: Mine, trial: Trial) -> None:
     with blamed("cluster", "in the simulated cluster"), trial.simulated(connection=mine.SharedConnection) as cluster:
-        back_up_and_restore(cluster, trial, "cluster")
-        restart_everything(cluster)
-        back_up_and_restore(cluster, trial, "cluster")
+        works_through_restarts(cluster, trial)
 
 
 @LAB.check(

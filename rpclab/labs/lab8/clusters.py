@@ -13,7 +13,7 @@ from ...rpc.opening import open_connection
 from ...trace import Tracer
 from ...world.real import RealWorld
 from ..lab import Broken, Mine
-from ..scenes import back_up_and_restore, blamed, restart_everything
+from ..scenes import blamed, works_through_restarts
 from ..trial import Trial
 from .about import LAB
 
@@ -23,17 +23,13 @@ __all__ = ["real", "simulated"]
 @LAB.check("a simulated cluster comes together, and again after each node was restarted", points=2, after=("friends",))
 def simulated(mine: Mine, trial: Trial) -> None:
     with blamed("cluster", "in the simulated cluster"), trial.simulated(handshake=mine.Handshake) as cluster:
-        back_up_and_restore(cluster, trial, "cluster")
-        restart_everything(cluster)
-        back_up_and_restore(cluster, trial, "cluster")
+        works_through_restarts(cluster, trial)
 
 
 @LAB.check("so does a real one, and no stranger comes in", points=3, after=("strangers",))
 def real(mine: Mine, trial: Trial) -> None:
     with blamed("cluster", "in the real cluster"), trial.local(handshake=mine.Handshake, clients=1) as cluster:
-        back_up_and_restore(cluster, trial, "cluster")
-        restart_everything(cluster)
-        back_up_and_restore(cluster, trial, "cluster")
+        works_through_restarts(cluster, trial)
         client = cluster.connect("ada")
         own = client._identity
         for what, identity in _wrong(own, trial):
