@@ -194,19 +194,26 @@ class Server:
         return self.check(self.store.get(check_client(client), check_name(filename), version))
 
     def check(self, file: FileRecord, progress: Callable[[int], object] = lambda count: None) -> bool:
-        """Read one stored version, and put it aside if it is damaged: whether it is whole. Errors: NoSuchFile, if it is gone."""
+        """Read one stored version, and put it aside if it is damaged: whether it is whole. Where the disk refuses that, the next
+        look tries it again. Errors: NoSuchFile, if it is gone."""
         try:
             stored, found = self.store.verify(file.client, file.name, file.version, progress)
         except NoSuchFile:
             stored, found = self.store.get(file.client, file.name, file.version), ""  # somebody took it from the disk
         if found == stored.digest:
             return True
-        put_aside = (
-            self.store.quarantine(stored) if found else self.store.drop(stored.client, stored.name, stored.version)
-        )
+        key = file_key(stored.client, stored.name)
+        try:
+            put_aside = (
+                self.store.quarantine(stored) if found else self.store.drop(stored.client, stored.name, stored.version)
+            )
+        except StorageError as error:  # a full disk takes no note of it; nobody is given this copy, its digest is wrong
+            self._say(f"{key} is damaged on this disk and stays there until it is read again: {error}")
+            detail = {"error": type(error).__name__, "message": error.message}
+            self._tracer.event("failed", file=key, detail=detail)
+            return False
         if put_aside:
             report, there, removed = self.store.report_on([stored])
-            key = file_key(stored.client, stored.name)
             detail = {
                 "version": stored.version,
                 "digest": stored.digest,

@@ -23,3 +23,24 @@ def test_a_file_whose_last_sync_failed_is_counted_by_the_log_too() -> None:
         unpromised += len(cluster.history.of("unpromised"))
         assert cluster.check().valid, (seed, str(cluster.check()))
     assert unpromised
+
+
+def test_damage_that_is_found_on_a_full_disk_is_put_aside_once_there_is_room() -> None:
+    """The journal has no room for the line that says so: the server goes on, and its next scrub does it."""
+    cluster = SimCluster(seed=1, servers=2, clients=1, replicas=2)
+    client = cluster.clients["client1"]
+    client.backup(client.put("a", bytes(5_000)))
+    for server in cluster.servers:  # whichever a restore turns to first
+        cluster.fill(server)
+    cluster.damage("server1", "client1/a")
+    assert client.verify("a") == {"server1": False, "server2": True}
+    for _ in range(4):
+        assert client.read(client.restore("a").path) == bytes(5_000)
+    assert cluster.history.of("failed") and not cluster.history.of("quarantined")
+    for server in cluster.servers:
+        cluster.empty(server)
+    cluster.sleep(70)
+    assert [event.node for event in cluster.history.of("quarantined")] == ["server1"]
+    assert client.verify("a") == {"server1": True, "server2": True}
+    cluster.stop()
+    assert cluster.check().valid, str(cluster.check())
