@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from ..config import Address, address_text
+from ..config import Address, Limits, address_text
 from ..errors import RpclabError, UsageError
 from ..records import Location, ServerRecord
 from ..study.check import Report
@@ -116,8 +116,8 @@ class Cluster(Stepping, Generic[N]):
         are waited for, whether it has just started and does not know its servers yet (`safe_mode`)."""
 
     @abstractmethod
-    def connect(self, name: str = "notebook") -> Any:
-        """One more client, whose files are stored under `name`. Errors: UsageError."""
+    def connect(self, name: str = "notebook", *, limits: Limits | None = None) -> Any:
+        """One more client, whose files are stored under `name`; `limits` say how long it waits. Errors: UsageError."""
 
     @abstractmethod
     def sleep(self, seconds: float) -> None:

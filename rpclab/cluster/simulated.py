@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..config import Limits
 from ..errors import StartFailed, UsageError
 from ..manager.directory import Directory
 from ..manager.service import Manager
@@ -139,8 +140,8 @@ class SimCluster(SimStepping):
         self._nodes[name] = node
         return node
 
-    def _add_client(self, name: str) -> SimClient:
-        node = self._add("client", name, make_client(self._settings))
+    def _add_client(self, name: str, limits: Limits | None = None) -> SimClient:
+        node = self._add("client", name, make_client(self._settings, limits))
         self.run(node.start)
         self.clients[name] = client = SimClient(self, name)
         return client
@@ -232,11 +233,11 @@ class SimCluster(SimStepping):
         return found
 
     @recorded
-    def connect(self, name: str = "notebook") -> SimClient:
-        """One more client, whose files are stored under `name`. Errors: UsageError."""
+    def connect(self, name: str = "notebook", *, limits: Limits | None = None) -> SimClient:
+        """One more client, whose files are stored under `name`; `limits` say how long it waits. Errors: UsageError."""
         if check_client(name) in {*self._nodes, "cluster"}:
             raise UsageError(f"{name} is in this cluster already: use cluster.clients[{name!r}]")
-        return self._add_client(name)
+        return self._add_client(name, limits)
 
     # ---- faults
 

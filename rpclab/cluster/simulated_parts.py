@@ -66,9 +66,10 @@ def make_server(chosen: Settings) -> Make:
     return make
 
 
-def make_client(chosen: Settings) -> Make:
+def make_client(chosen: Settings, limits: Limits | None = None) -> Make:
     def make(world: SimulatedWorld, tracer: Tracer, say: Say) -> Part:
-        return ClientPart(world, Client(world, _identity(world, "client", chosen.own), _ADDRESS, tracer=tracer))
+        identity = _identity(world, "client", chosen.own)
+        return ClientPart(world, Client(world, identity, _ADDRESS, tracer=tracer, limits=limits))
 
     return make
 

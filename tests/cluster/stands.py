@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from rpclab import LocalCluster, SimCluster
+from rpclab.config import Limits
 from rpclab.trace import Event
 
-__all__ = ["WORLDS", "Stand"]
+__all__ = ["CALL_S", "WORLDS", "Stand", "real", "simulated"]
 
 WORLDS = ("simulated", "real")
+CALL_S = 2.0  # how long ann waits for an answer: a test that sees it come too late waits as long, on the real clock
 
 
 class Stand:
@@ -20,7 +22,7 @@ class Stand:
     def __init__(self, cluster: Any, folder: pathlib.Path) -> None:
         self.cluster, self._folder = cluster, folder
         self.simulated = isinstance(cluster, SimCluster)
-        self.ann = cluster.connect("ann")
+        self.ann = cluster.connect("ann", limits=Limits(call_s=CALL_S))
 
     def put(self, name: str, contents: bytes) -> str:
         """Give ann a file; returns what to call `backup` with."""

@@ -19,7 +19,7 @@ from rpclab import Rule, SimCluster
 from rpclab.errors import DeadlineExceeded, NotRunning, RpclabError, UsageError
 from rpclab.study.report import Verdict
 
-from .stands import WORLDS, Stand, real, simulated
+from .stands import CALL_S, WORLDS, Stand, real, simulated
 
 
 @pytest.fixture(scope="module", params=WORLDS)
@@ -86,7 +86,7 @@ def test_a_held_message_is_shown_as_bytes_as_json_and_as_what_it_means(stand: St
     (message,) = cluster.messages()
     assert message.meaning.startswith("ann asks manager: placeFile(client='ann', name='shown', size=8")
     assert json.loads(message.payload) == json.loads(message.json) and '\n  "' in message.json
-    assert message.length == len(message.payload) and message.left_s is not None and 0 < message.left_s <= 10
+    assert message.length == len(message.payload) and message.left_s is not None and 0 < message.left_s <= CALL_S
     assert "placeFile" in repr(cluster.messages()) and "<table" in cluster.messages()._repr_html_()
     assert "<details" in message._repr_html_() and "ann asks manager" in repr(message)
     assert cluster.step() == [] or backup.done  # its answer is not held
@@ -203,7 +203,7 @@ def test_a_message_held_beyond_the_deadline_is_late_and_done_all_the_same(world:
     stand.backup("a")
     delete = cluster.begin(lambda: stand.ann.delete("a"))
     (message,) = cluster.messages()
-    cluster.sleep(10.5)
+    cluster.sleep(CALL_S + 0.5)
     with pytest.raises(DeadlineExceeded, match="prepareDelete"):
         delete.result()
     assert message.left_s is not None and message.left_s < 0 and "given up" in repr(cluster.messages())
@@ -222,7 +222,7 @@ def test_a_held_answer_that_is_too_late_is_no_longer_there(world: str, own: Any)
     cluster.stage.hold(method="placeFile", kind="reply")
     backup = stand.begin()
     (message,) = cluster.messages()
-    cluster.sleep(10.5)
+    cluster.sleep(CALL_S + 0.5)
     with pytest.raises(DeadlineExceeded):
         backup.result()
     with pytest.raises(UsageError, match="no longer held"):
