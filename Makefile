@@ -34,7 +34,7 @@ demo: .venv/.have-plots ## back real files up on a cluster of real processes, ki
 test browser soak: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv/.have-test ## run the tests, two files at once; four: make test JOBS=4
-	@$(BIN)/python -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 
 browser: .venv/.have-browser build/npm ## try the notebooks and the page in a real browser (Chromium); pictures in out/browser/
 	@$(BIN)/python -m pytest tests/browser

@@ -20,6 +20,12 @@ from rpclab.study.report import Verdict
 from rpclab.world.real import RealWorld
 
 WITHIN_S = 20.0  # how long a condition may take on a slow machine before a test gives up
+LONG = ("tests/test_notebooks.py", "tests/browser/", "tests/simulation/", "tests/trial/", "tests/cluster/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first: where two are tested at once, neither process has nothing to do at the end."""
+    items.sort(key=lambda item: next((at for at, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG)))
 
 
 @pytest.fixture
