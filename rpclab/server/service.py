@@ -209,8 +209,8 @@ class Server:
             )
         except StorageError as error:  # a full disk takes no note of it; nobody is given this copy, its digest is wrong
             self._say(f"{key} is damaged on this disk and stays there until it is read again: {error}")
-            detail = {"error": type(error).__name__, "message": error.message}
-            self._tracer.event("failed", file=key, detail=detail)
+            why = {"error": type(error).__name__, "message": error.message}
+            self._tracer.event("failed", file=key, detail=why)
             return False
         if put_aside:
             report, there, removed = self.store.report_on([stored])
