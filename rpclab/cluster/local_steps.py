@@ -33,7 +33,14 @@ class RecordedSteps(Steps):
 
     def next(self, message: Message | int | None = None) -> Place:
         with self._lock:
-            return super().next(message) if self.here is self.last else self.forward()
+            if self.here is not self.last:
+                return self.forward()
+            try:
+                return super().next(message)
+            except UsageError:  # the message that came first was given up since one looked: that is the step then
+                if message is not None or not self.look_again():
+                    raise
+                return self.here
 
     def look_again(self) -> bool:
         with self._lock:

@@ -10,19 +10,18 @@ from rpclab import LocalCluster, SimCluster
 from rpclab.config import Limits
 from rpclab.trace import Event
 
-__all__ = ["CALL_S", "WORLDS", "Stand", "real", "simulated"]
+__all__ = ["WORLDS", "Stand", "real", "simulated"]
 
 WORLDS = ("simulated", "real")
-CALL_S = 2.0  # how long ann waits for an answer: a test that sees it come too late waits as long, on the real clock
 
 
 class Stand:
     """`cluster` and its client "ann"."""
 
-    def __init__(self, cluster: Any, folder: pathlib.Path) -> None:
+    def __init__(self, cluster: Any, folder: pathlib.Path, limits: Limits | None = None) -> None:
         self.cluster, self._folder = cluster, folder
         self.simulated = isinstance(cluster, SimCluster)
-        self.ann = cluster.connect("ann", limits=Limits(call_s=CALL_S))
+        self.ann = cluster.connect("ann", limits=limits)
 
     def put(self, name: str, contents: bytes) -> str:
         """Give ann a file; returns what to call `backup` with."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rpclab.config import Limits
 from rpclab.errors import DiskFull, RpclabError, StartFailed, UsageError
 
 from .stands import WORLDS, Stand, real, simulated
@@ -19,9 +20,9 @@ def start(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Ca
     """Start a cluster; when it was stopped it must have kept every invariant."""
     clusters: list[Any] = []
 
-    def begin(**options: Any) -> Stand:
+    def begin(*, limits: Limits | None = None, **options: Any) -> Stand:
         clusters.append(simulated(**options) if request.param == "simulated" else real(tmp_path, **options))
-        return Stand(clusters[-1], tmp_path)
+        return Stand(clusters[-1], tmp_path, limits)
 
     yield begin
     for cluster in clusters:
@@ -35,7 +36,7 @@ def faults(stand: Stand) -> list[tuple[str, str]]:
 
 
 def test_a_partition_is_felt_until_it_is_healed(start: Callable[..., Stand]) -> None:
-    stand = start()
+    stand = start(limits=Limits(call_s=2.0, connect_s=2.0))
     cluster = stand.cluster
     stand.backup("a", b"first")
     cluster.partition("ann")

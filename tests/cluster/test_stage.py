@@ -16,10 +16,13 @@ import pytest
 from blake3 import blake3
 
 from rpclab import Rule, SimCluster
+from rpclab.config import Limits
 from rpclab.errors import DeadlineExceeded, NotRunning, RpclabError, UsageError
 from rpclab.study.report import Verdict
 
-from .stands import CALL_S, WORLDS, Stand, real, simulated
+from .stands import WORLDS, Stand, real, simulated
+
+CALL_S = 2.0  # how long ann waits for an answer that comes too late, on the real clock too
 
 
 @pytest.fixture(scope="module", params=WORLDS)
@@ -37,9 +40,9 @@ def own(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Call
     """A cluster of a test's own, which must have kept every invariant when it was stopped."""
     clusters: list[Any] = []
 
-    def start(world: str, **options: Any) -> Stand:
+    def start(world: str, *, limits: Limits | None = None, **options: Any) -> Stand:
         clusters.append(simulated(**options) if world == "simulated" else real(tmp_path, **options))
-        return Stand(clusters[-1], tmp_path)
+        return Stand(clusters[-1], tmp_path, limits)
 
     yield start
     for cluster in clusters:
@@ -86,7 +89,7 @@ def test_a_held_message_is_shown_as_bytes_as_json_and_as_what_it_means(stand: St
     (message,) = cluster.messages()
     assert message.meaning.startswith("ann asks manager: placeFile(client='ann', name='shown', size=8")
     assert json.loads(message.payload) == json.loads(message.json) and '\n  "' in message.json
-    assert message.length == len(message.payload) and message.left_s is not None and 0 < message.left_s <= CALL_S
+    assert message.length == len(message.payload) and message.left_s is not None and 0 < message.left_s <= 10
     assert "placeFile" in repr(cluster.messages()) and "<table" in cluster.messages()._repr_html_()
     assert "<details" in message._repr_html_() and "ann asks manager" in repr(message)
     assert cluster.step() == [] or backup.done  # its answer is not held
@@ -157,7 +160,9 @@ def test_what_is_said_of_a_message_must_be_possible(stand: Stand) -> None:
     assert backup.result().complete
 
 
-def test_rules_decide_by_themselves_and_write_what_they_did(stand: Stand) -> None:
+@pytest.mark.parametrize("world", WORLDS)
+def test_rules_decide_by_themselves_and_write_what_they_did(world: str, own: Any) -> None:
+    stand = own(world, limits=Limits(call_s=CALL_S))
     cluster = stand.cluster
     before = len(stand.of("lost", "delayed"))
     cluster.stage.plan(
@@ -197,7 +202,7 @@ def test_looking_shows_what_a_node_knows_and_does_and_is_never_held(stand: Stand
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_message_held_beyond_the_deadline_is_late_and_done_all_the_same(world: str, own: Any) -> None:
-    stand = own(world)
+    stand = own(world, limits=Limits(call_s=CALL_S))
     cluster = stand.cluster
     cluster.stage.hold(method="prepareDelete", kind="request")
     stand.backup("a")
@@ -217,7 +222,7 @@ def test_a_message_held_beyond_the_deadline_is_late_and_done_all_the_same(world:
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_a_held_answer_that_is_too_late_is_no_longer_there(world: str, own: Any) -> None:
-    stand = own(world)
+    stand = own(world, limits=Limits(call_s=CALL_S))
     cluster = stand.cluster
     cluster.stage.hold(method="placeFile", kind="reply")
     backup = stand.begin()

@@ -13,6 +13,7 @@ from rpclab.cluster.facts import compared
 from rpclab.cluster.places import Target
 from rpclab.cluster.simulated_steps import BranchingSteps, steps
 from rpclab.cluster.steps import Steps
+from rpclab.config import Limits
 from rpclab.errors import UsageError
 
 from .stands import WORLDS, Stand, real, simulated
@@ -275,3 +276,18 @@ def test_a_simulated_cluster_after_its_verbs_is_what_it_was_then() -> None:
         cluster.after(4)
     again.close()
     cluster.stop()
+
+
+def test_a_message_that_was_given_up_since_one_looked_is_the_step(tmp_path: pathlib.Path) -> None:
+    with real(tmp_path) as cluster:
+        stand = Stand(cluster, tmp_path, Limits(call_s=0.5))
+        walk, name = steps(cluster), stand.put("a", b"contents")
+        cluster.stage.hold(method="placeFile", kind="reply")
+        walk.begin(lambda: stand.ann.backup(name))
+        (message,) = walk.here.messages
+        stand.wait(lambda: not cluster.messages())  # ann waits no longer
+        walk.next()
+        assert walk.here.messages == []
+        assert "given up" in walk.here.words or "before the deadline" in walk.here.words
+        with pytest.raises(UsageError, match="no longer held"):
+            walk.next(message)
