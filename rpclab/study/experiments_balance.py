@@ -141,7 +141,7 @@ def stale_gap(rule: str, every: int, files: int, *, servers: int = 10, seed: int
         chosen = _by_old_reports(rule, loads, count, random, ties)
         after = loads + np.cumsum(np.eye(servers, dtype=np.int64)[chosen], axis=0)
         means = (start + 1 + np.arange(count)) / servers
-        peak = max(peak, float((after.max(axis=1) - means).max()))
+        peak = max(peak, float(np.max(after - means[:, None])))
         loads = after[-1]
     return peak
 
