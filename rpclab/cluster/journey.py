@@ -10,6 +10,7 @@ import msgspec
 from ..errors import ReplayDiffers
 from ..trace import Event
 from ..world.simulated_halt import Drive
+from ..world.simulated_interrupt import KeptInterrupt
 from .script import ScriptEntry
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ class Journey:
     @property
     def stands(self) -> bool:
         return self._drive.stands
+
+    @property
+    def end_of_first(self) -> int:
+        """How many events the first run had."""
+        return len(self._lines)
 
     def began(self, simulation: Simulation) -> None:
         self._simulation = simulation
@@ -69,13 +75,35 @@ class Journey:
     def _go(self, stop: int | None) -> None:
         self._stop = stop
         if self._simulation is None or stop != len(self._cluster.order.lines):
-            self._drive.go_on()
+            self._drive_on()
         if self._simulation is not None:
             self._simulation.scheduler.halt_with(None)
         written = len(self._cluster.order.lines)
         if self._differs or (stop is not None and written < stop):
             self._cluster.close()
             raise self._difference(self._differs or written + 1)
+
+    def _drive_on(self) -> None:
+        """Ctrl-C has it stand still where it is, and may be followed by going on; again, it ends this run."""
+        interrupted: list[BaseException] = []
+
+        def keep(error: BaseException, in_our_code: bool) -> bool:
+            if self._simulation is not None:
+                interrupted.append(error)
+                self._simulation.scheduler.halt_with(self._drive.halt)
+            return self._simulation is not None
+
+        try:
+            with KeptInterrupt(keep):
+                self._drive.go_on()
+        except BaseException:
+            if self._simulation is not None:
+                self._cluster.close()
+            raise
+        if interrupted:
+            assert self._simulation is not None
+            self._simulation.scheduler.halt_with(None)
+            raise interrupted[0]
 
     def _play(self) -> None:
         if self._simulation is not None:

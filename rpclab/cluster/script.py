@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from ..world.simulated_interrupt import KeptInterrupt
+
 if TYPE_CHECKING:
     from .travel import Travel
 
@@ -66,7 +68,7 @@ class Script(list[ScriptEntry]):
 
     busy = False
     broken: int | None = None
-    """After so many events somebody broke a verb off (KeyboardInterrupt): nothing after that can be made again."""
+    """After so many events somebody broke a verb off (Ctrl-C): nothing after that can be made again."""
 
     def __repr__(self) -> str:
         left = {True: " (left in its middle)", False: ""}
@@ -78,13 +80,14 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
 
     Its object has `_cluster`, and `_place`: how to find it from there, an attribute or a key each. An argument with a method
     `in_script` is recorded as what that returns (a message as its id). All that lets the simulation run has to be a verb.
+    Ctrl-C interrupts a verb, and nothing else: see world/simulated_interrupt.py.
     """
 
     @functools.wraps(function)
     def verb(*arguments: P.args, **named: P.kwargs) -> R:
         owner: Any = arguments[0]
         cluster: Travel = owner._cluster
-        cluster.let_go()
+        cluster.check_here()
         if cluster.script.busy or cluster.inside:
             return function(*arguments, **named)
         told = tuple(map(_told, arguments[1:])), {name: _told(each) for name, each in named.items()}
@@ -116,8 +119,13 @@ def _record(
     script.append(entry)
     script.busy = True
     try:
-        return act()
-    except KeyboardInterrupt:
+        if cluster.made_again:
+            return act()
+        with KeptInterrupt(cluster.keep_interrupt):
+            result = act()
+        cluster.simulation.scheduler.be_interrupted()
+        return result
+    except (KeyboardInterrupt, SystemExit):
         script.broken = entry.before if script.broken is None else script.broken
         raise
     finally:

@@ -156,8 +156,7 @@ class SimCluster(SimStepping):
             raise UsageError(f"run takes functions, not {functions!r}: to let time pass, say cluster.sleep(seconds)")
         simulation = self.simulation
         tasks = [simulation.begin(each, simulation.outside, getattr(each, "__name__", "run")) for each in functions]
-        for task in tasks:
-            simulation.wait_for(task)
+        simulation.wait_for(*tasks)
         for task in tasks:
             if task.error is not None:
                 raise task.error

@@ -13,12 +13,14 @@ step that wrote it has ended. So:
 
 from __future__ import annotations
 
+import operator
+import threading
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from ..errors import UsageError
+from ..errors import ClusterError, UsageError
 from ..trace import Event
 from ..world.simulated_tasks import present
 from .base import Cluster
@@ -45,11 +47,13 @@ class Travel(Cluster[SimNode]):
     _lineage: object  # what all runs have in common that were made again from one
     _journey: Journey | None
     _decoded: list[Event]
+    _thread: int
 
     def __new__(cls, *arguments: object, **named: object) -> Self:
         self = super().__new__(cls)
         self.script, self.order = Script(), Order()
         self._lineage, self._journey, self._decoded = object(), None, []
+        self._thread = threading.get_ident()
         return self
 
     def __getattribute__(self, name: str) -> Any:
@@ -72,6 +76,32 @@ class Travel(Cluster[SimNode]):
         here = present()
         return here is not None and here.owner is self
 
+    def check_here(self) -> None:
+        """A verb is about to be carried out: a run that stands in its past is taken over. Errors: ClusterError, where another
+        thread calls, or a function that another simulation runs."""
+        if threading.get_ident() != self._thread:
+            raise ClusterError(
+                "a simulated cluster is for the thread that made it, and this is another: make a cluster of its own here, or let "
+                "functions run side by side with cluster.run(one, other)"
+            )
+        self.let_go()
+        simulation = self.__dict__.get("simulation")
+        if simulation is not None and not self.inside and not simulation.scheduler.is_outside:
+            raise ClusterError("a simulated cluster is not for functions that another one runs: use it outside of them")
+
+    def keep_interrupt(self, error: BaseException, in_our_code: bool) -> bool:
+        """What Ctrl-C raised is raised in the verb that is carried out, once that does no harm; False: it does none here."""
+        simulation: Simulation | None = self.__dict__.get("simulation")
+        if simulation is None or (not in_our_code and simulation.runs_from_outside):
+            return False
+        simulation.scheduler.interrupt_with(error)
+        return True
+
+    @property
+    def made_again(self) -> bool:
+        """Whether this run is on its way through what another has done."""
+        return self._journey is not None
+
     # ---- the past
 
     @property
@@ -89,15 +119,16 @@ class Travel(Cluster[SimNode]):
         What is made again, and what is not, the head of `cluster/travel.py` says; `with` closes it. Errors: UsageError for an
         event that there is not; ReplayDiffers, if it does not go the same way again.
         """
-        if not isinstance(event, int):
-            raise UsageError(f"an event is named by its number in cluster.events, not by {event!r}")
-        if not 0 <= event <= len(self.order.lines):
-            raise UsageError(
-                f"there is no event {event:,}: this run has {len(self.order.lines):,} so far, 0 is before them"
-            )
+        event = self._event(event)
         again, journey = self._again(self.script, event)
         journey.to(event)
         return again
+
+    def _event(self, event: int) -> int:
+        event, count = _whole(event, "an event is named by its number in cluster.events"), len(self.order.lines)
+        if not 0 <= event <= count:
+            raise UsageError(f"there is no event {event:,}: this run has {count:,} so far, 0 is before them")
+        return event
 
     def _again(self, script: list[ScriptEntry], event: int) -> tuple[Self, Journey]:
         """A cluster in which nothing has happened yet, and the way to go in it, as far as this event."""
@@ -113,12 +144,15 @@ class Travel(Cluster[SimNode]):
         return again, journey
 
     def back(self, events: int = 1) -> Self:
-        """This run once more, so many events earlier than it is now."""
+        """This run once more, so many events earlier than it is now. Errors: those of `at`."""
+        if (events := _whole(events, "back takes a number of events")) < 0:
+            raise UsageError(f"back({events}): the future is not known yet; let this run go on")
         return self.at(max(0, len(self.order.lines) - events))
 
     def after(self, verbs: int) -> Self:
         """This run once more, as it stood when its first so many verbs (`script`) were over: exactly so, also where the last of
         them wrote no event. Errors: those of `at`."""
+        verbs = _whole(verbs, "after takes a number of verbs")
         if not 1 <= verbs <= len(self.script):
             raise UsageError(f"this run has {len(self.script):,} verbs so far: choose from 1 to that, not {verbs:,}")
         again, journey = self._again(self.script[:verbs], self.script[verbs - 1].after or 0)
@@ -132,7 +166,9 @@ class Travel(Cluster[SimNode]):
         is asked of it, and nothing changes."""
 
     def changes(self, event: int) -> dict[str, dict[str, tuple[Any, Any]]]:
-        """What an event changed: for each node, and each part of what `look` tells of it, what that was before and is after."""
+        """What an event changed: for each node, and each part of what `look` tells of it, what that was before and is after.
+        Errors: those of `at`."""
+        event = self._event(event)
         if event < 1:
             raise UsageError(f"events are counted from 1: there is no event {event}")
         then = self.at(event - 1)
@@ -151,8 +187,14 @@ class Travel(Cluster[SimNode]):
             raise UsageError(
                 "only a cluster that you got from at() or back() goes on, and until you do something else there"
             )
-        if to is not None and to <= len(self.order.lines):
-            raise UsageError(f"event {to:,} has been already; this run stands after event {len(self.order.lines):,}")
+        if to is not None:
+            to, here = _whole(to, "an event is named by its number in cluster.events"), len(self.order.lines)
+            if to <= here:
+                raise UsageError(f"event {to:,} has been already; this run stands after event {here:,}")
+            if to > self._journey.end_of_first:
+                raise UsageError(
+                    f"there is no event {to:,} to go on to: the first run had {self._journey.end_of_first:,}"
+                )
         self._journey.to(to)
         return self
 
@@ -180,6 +222,13 @@ class Travel(Cluster[SimNode]):
 
 def _lineage(cluster: object) -> object:
     return object.__getattribute__(cluster, "_lineage")
+
+
+def _whole(value: Any, what: str) -> int:
+    try:
+        return operator.index(value)  # numpy's whole numbers are some too
+    except TypeError:
+        raise UsageError(f"{what}, not by {value!r}" if " named " in what else f"{what}, not {value!r}") from None
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -62,16 +62,29 @@ class Simulation:
         """Have a life carry a function out; `wait_for` it."""
         return SimulatedTask(self.scheduler, life, function, name, asked=True)
 
-    def wait_for(self, task: SimulatedTask) -> None:
-        """Wait until a task has ended; it has its result. A fault of any other task, which none should have, is raised here."""
-        if self.scheduler.current is not None:
-            task.join()
+    def wait_for(self, *tasks: SimulatedTask) -> None:
+        """Wait until tasks have ended; they have their results. A fault of any other task, which none should have, is raised
+        here."""
+        current = self.scheduler.current
+        if current is not None:
+            current.asked_for = tasks
+            try:
+                for task in tasks:
+                    task.join()
+            finally:
+                current.asked_for = ()
         else:
-            self.scheduler.run(task)
+            self.scheduler.run(*tasks)
         if self.scheduler.faults:
             faulty, fault = self.scheduler.faults[0]
             fault.add_note(f"in the simulated task {faulty.name!r}, seed {self.seed}")
             raise fault
+
+    @property
+    def runs_from_outside(self) -> bool:
+        """Whether it is the turn of a function that was given from outside."""
+        current = self.scheduler.current
+        return current is not None and current.life is self.outside
 
     def disk(self, node: str, capacity_bytes: int = 1 << 30) -> SimulatedDisk:
         """A disk that takes time."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from greenlet import greenlet
+from greenlet import GreenletExit, greenlet
 
 if TYPE_CHECKING:
     from .simulated_tasks import Scheduler
@@ -49,20 +49,22 @@ class Life:
 
 class SimulatedTask:
     """A greenlet and what it waits for. `result` and `error` are what its function came to; an error that nobody `asked` for
-    is a fault."""
+    is a fault. What interrupts one that was asked for, as Ctrl-C does, interrupts all that is run with it."""
 
     def __init__(
         self, scheduler: Scheduler, life: Life, function: Callable[[], object], name: str, *, asked: bool = False
     ) -> None:
         self.name, self.life, self.done = name, life, False
         self.result: object = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.killed = False
         self.woken = True
         self.parked: Parked | None = None
         self.until = self.timer = NEVER
         self._scheduler, self._function, self._asked = scheduler, function, asked
         self._joining: Parked = []
+        self.asked_for: tuple[SimulatedTask, ...] = ()
+        """Tasks whose results this one waits for."""
         self.greenlet = greenlet(self._run, scheduler.hub)
         self.greenlet.scheduler = scheduler
         life.tasks[self] = None
@@ -75,6 +77,13 @@ class SimulatedTask:
             self.error = error
             if not self._asked:
                 self._scheduler.faults.append((self, error))
+        except GreenletExit:
+            raise
+        except BaseException as error:
+            if not self._asked:
+                raise
+            self.error = error
+            self._scheduler.interrupt_with(error)
         finally:
             self.finish()
 
@@ -89,3 +98,8 @@ class SimulatedTask:
         if not self.done and timeout != 0 and scheduler.current is not self:
             scheduler.wait(self._joining, None if timeout is None else scheduler.now + timeout / self.life.rate)
         return self.done
+
+    def innermost(self) -> list[SimulatedTask]:
+        """This one, or, while it waits for the results of others, those of them that have to end first."""
+        waits = [task for task in self.asked_for if not task.done]
+        return [inner for task in waits for inner in task.innermost()] or [self]

@@ -64,9 +64,10 @@ class SimulatedCondition(SimulatedLock):
             raise GreenletExit
         self.release()
         until = None if timeout is None else self._scheduler.now + timeout / self._life.rate
-        woken = self._scheduler.wait(self._waiting, until)
-        self.acquire()
-        return woken
+        try:
+            return self._scheduler.wait(self._waiting, until)
+        finally:
+            self.acquire()
 
     def notify_all(self) -> None:
         if self._life.ended:

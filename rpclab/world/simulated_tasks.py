@@ -48,6 +48,10 @@ class Scheduler:
         self.halt: Callable[[], None] | None = None
         self._straight = False
         """Whether turns are given on without the hub."""
+        self._interruption: BaseException | None = None
+        """Raised in what is run, as soon as the simulation stands between two steps."""
+        self._raised: BaseException | None = None
+        """The same, once it has been."""
         self._ending = 0  # lives that end themselves at this moment: by the hub, for nobody can end his own greenlet
         self._turns_end = 0
         self._ready: list[SimulatedTask] = []
@@ -64,23 +68,92 @@ class Scheduler:
             self.halt()
         return self.chance()
 
-    def run(self, task: SimulatedTask) -> None:
-        """Run until this task has ended. Errors: ClusterError, when all wait for one another."""
+    def run(self, *tasks: SimulatedTask) -> None:
+        """Run until these tasks have ended. Errors: ClusterError, when all wait for one another."""
         if getcurrent() is not self.hub:
             raise ClusterError("a simulation runs in the thread that made it, and only once at a time")
         self._turns_end = self.turns + _AT_ONE_MOMENT
-        while not task.done:
-            if self.halt is not None:
-                self.halt()
-            if not self._ready and not self._events:
-                raise ClusterError(f"nothing will ever happen again, and {task.name} still waits")
-            if self._ready and self.turns >= self._turns_end:
-                raise ClusterError(f"{self._ready[0].name} turns round and round, and no time passes")
-            self._straight = self.halt is None and not self._ending
-            chosen = self._next()
-            while chosen is not None:  # who gives the turn back may name one that is to be begun from here
-                chosen = chosen.greenlet.switch(chosen.woken)
-            self.current = None
+        try:
+            for task in tasks:
+                while not task.done:
+                    self._step(task)
+                    if self._interruption is not None:
+                        self._interrupt(tasks)
+        except GreenletExit:
+            raise  # whoever drove this has left it where it stands
+        except BaseException:
+            self.current, self._interruption = None, None
+            self._drop(tasks)
+            raise
+        if any(task.error is self._interruption for task in tasks):
+            self._interruption = None
+        self._raised = None
+
+    def _step(self, task: SimulatedTask) -> None:
+        if self.halt is not None:
+            self.halt()
+        if not self._ready and not self._events:
+            raise ClusterError(f"nothing will ever happen again, and {task.name} still waits")
+        if self._ready and self.turns >= self._turns_end:
+            raise ClusterError(f"{self._ready[0].name} turns round and round, and no time passes")
+        self._straight = self.halt is None and not self._ending
+        if self._interruption is None:
+            self._give_turn(self._next())
+
+    def _give_turn(self, chosen: SimulatedTask | None) -> None:
+        while chosen is not None:  # who gives the turn back may name one that is to be begun from here
+            chosen = chosen.greenlet.switch(chosen.woken)
+        self.current = None
+
+    # ---- interrupted by hand
+
+    def interrupt_with(self, error: BaseException) -> None:
+        """Raise this in what is run, where it waits, at the next moment at which nobody is in the middle of a step."""
+        if error is not self._raised:
+            self._interruption, self._straight = error, False
+
+    def be_interrupted(self) -> None:
+        """Raise what came so late that nothing was run any more."""
+        error, self._interruption = self._interruption, None
+        if error is not None:
+            raise error
+
+    def _interrupt(self, tasks: Iterable[SimulatedTask]) -> None:
+        error = self._raised = self._interruption
+        assert error is not None
+        self._interruption = None
+        for task in [inner for each in tasks if not each.done for inner in each.innermost()]:
+            self._unpark(task)
+            if task.greenlet:
+                self.current = task
+                self._give_turn(task.greenlet.throw(error))
+            else:
+                task.error = error
+                task.finish()
+
+    def _drop(self, tasks: Iterable[SimulatedTask]) -> None:
+        """End tasks whose results nobody will ever ask for."""
+        self.dying = True
+        try:
+            for task in [task for task in tasks if not task.done]:
+                self._unpark(task)
+                self._throw_out(task)
+        finally:
+            self.dying = False
+
+    def _unpark(self, task: SimulatedTask) -> None:
+        for waiting in (task.parked, self._ready, task.life.held):
+            if waiting is not None and task in waiting:
+                waiting.remove(task)
+        task.parked, task.until = None, NEVER
+
+    def _throw_out(self, task: SimulatedTask) -> None:
+        task.greenlet.parent = getcurrent()
+        task.greenlet.throw()
+        if not task.greenlet.dead:
+            raise ClusterError(f"{task.name} does not end: it waits where it was told to go")
+        task.killed = True
+        task.finish()  # one that had not begun has not done it
 
     def _next(self) -> SimulatedTask | None:
         """Whose turn it is; time goes on until it is somebody's. None if the hub has to see to something first."""
@@ -106,6 +179,11 @@ class Scheduler:
             action(argument)
             if not self._straight:
                 return None
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether he who asks is the one who runs this."""
+        return getcurrent() is self.hub
 
     def take_over(self, lives: Iterable[Life]) -> None:
         """From now on whoever calls this runs it: what was in the middle of its turn waits for the next one, as interrupted."""
@@ -215,12 +293,7 @@ class Scheduler:
                     task.parked.remove(task)
                     task.parked = None
                 task.until = NEVER
-                task.greenlet.parent = getcurrent()
-                task.greenlet.throw()
-                if not task.greenlet.dead:
-                    raise ClusterError(f"{task.name} does not end: it waits where it was told to go")
-                task.killed = True
-                task.finish()  # one that had not begun has not done it
+                self._throw_out(task)
         finally:
             self.dying = False
         self._ready[:] = [task for task in self._ready if task.life is not life]
