@@ -5,17 +5,14 @@
 
     table = sweep(gap, {"servers": [10, 100], "rule": ["least", "two choices"]}, seeds=range(20), folder="out/sweep")
 
-What was computed lies in `folder`, one small file a point, named by what went in: the function's source and whatever it
-closes over, its module's source, the arguments, the version of rpclab. So a sweep that was stopped goes on where it was,
-and one whose function was changed starts anew; a change in what the function imports from elsewhere is not seen.
+What was computed lies in `folder`, one small file a point, named by what went in (fingerprint.py): the function and whatever it
+closes over, its module's source or what it uses of a notebook, the arguments, the version of rpclab. So a sweep that was stopped
+goes on where it was, and one whose function was changed starts anew; a change in what is imported from elsewhere is not seen.
 Needs pandas: `pip install "rpclab[study]"`.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
-import inspect
 import json
 import os
 import pathlib
@@ -30,11 +27,12 @@ from blake3 import blake3
 from tqdm import tqdm
 
 from ..errors import RpclabError, UsageError
+from .fingerprint import fingerprint, told
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["SweepFailed", "fingerprint", "sweep"]
+__all__ = ["SweepFailed", "sweep"]
 
 Rows = list[dict[str, Any]]
 _WAITING = 1000  # points handed to the executor at a time: more than any machine has cores, and soon cancelled
@@ -58,14 +56,20 @@ def sweep(
     `experiment(**arguments, seed=...)` returns a number (column `value`), a dictionary (its keys are columns) or a list of
     such (several rows), of numbers, texts and truth values. Without an `executor` it runs here; with any of
     `concurrent.futures`, or dask's `client.get_executor()`, elsewhere, and the table is the same, in the same order.
-    Raises SweepFailed, which names the point; what was computed before stays in `folder`.
+    Errors: UsageError; SweepFailed, which names the point; what was computed before stays in `folder`.
     """
     try:
         import pandas
     except ModuleNotFoundError:
         raise ImportError('sweeps need pandas, which is not installed: pip install "rpclab[study]"') from None
+    if not callable(experiment):
+        raise UsageError(f"an experiment is a function that takes the grid's names and seed, not {experiment!r:.80}")
+    if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
+        raise UsageError(
+            f"an executor is one of concurrent.futures, or dask's client.get_executor(), not {executor!r:.80}"
+        )
     points = _points(grid, seeds)
-    store = _Store(pathlib.Path(folder), fingerprint(experiment)) if folder is not None else None
+    store = _Store(folder, fingerprint(experiment)) if folder is not None else None
     found: dict[int, Rows] = {}
     if store is not None:
         kept = ((index, store.load(point)) for index, point in enumerate(points))
@@ -82,11 +86,22 @@ def sweep(
 
 def _points(grid: Mapping[str, Iterable[Any]], seeds: Iterable[int]) -> list[dict[str, Any]]:
     """The arguments of each run, the last name of the grid changing fastest but for the seed."""
+    if not isinstance(grid, Mapping) or not all(isinstance(name, str) for name in grid):
+        raise UsageError(f"the grid is a dictionary of the arguments' names, each with its values, not {grid!r:.80}")
     if "seed" in grid:
         raise UsageError("the grid may not name `seed`: give the seeds as `seeds`")
-    values = [list(each) for each in grid.values()]
-    combinations = product(*values, list(seeds))
+    values = [_values(name, each) for name, each in grid.items()]
+    combinations = product(*values, _values("seeds", seeds))
     return [dict(zip((*grid, "seed"), each, strict=True)) for each in combinations]
+
+
+def _values(name: str, values: Iterable[Any]) -> list[Any]:
+    try:
+        if not isinstance(values, str | bytes):
+            return list(values)
+    except TypeError:  # said below
+        pass
+    raise UsageError(f"{name}={values!r:.80}: give a list of values, also for a single one")
 
 
 def _computed(
@@ -100,7 +115,7 @@ def _computed(
             except Exception as error:
                 raise _failed(experiment, point, error) from error
         return
-    payload = cloudpickle.dumps(experiment)  # so that a function of a notebook's cell reaches other processes
+    payload = _sent(experiment, _name(experiment))  # a function of a notebook's cell reaches other processes too
     for start in range(0, len(points), _WAITING):
         yield from _computed_elsewhere(experiment, payload, points[start : start + _WAITING], executor)
 
@@ -114,7 +129,7 @@ def _computed_elsewhere(
     waiting: dict[Future[Rows], tuple[int, dict[str, Any]]] = {}
     try:
         for index, point in points:
-            waiting[executor.submit(_run, payload, cloudpickle.dumps(point))] = (index, point)
+            waiting[_submitted(executor, payload, _sent(point, _call(experiment, point)))] = (index, point)
         for future in as_completed(waiting):
             index, point = waiting[future]
             try:
@@ -127,14 +142,33 @@ def _computed_elsewhere(
             future.cancel()
 
 
+def _sent(value: Any, what: str) -> bytes:
+    try:
+        return bytes(cloudpickle.dumps(value))
+    except Exception as error:  # whatever an object's own code does when it is asked for its parts
+        raise UsageError(
+            f"{what} cannot be sent to an executor: {error}; leave the executor out to run it here"
+        ) from error
+
+
+def _submitted(executor: Executor, payload: bytes, point: bytes) -> Future[Rows]:
+    try:
+        return executor.submit(_run, payload, point)
+    except RuntimeError as error:  # it was shut down, or its workers died
+        raise SweepFailed(f"the executor takes no more work: {error}; make a new one, and go on") from error
+
+
 def _run(experiment: bytes, point: bytes) -> Rows:
     """What a worker does."""
     return _rows(cloudpickle.loads(experiment)(**cloudpickle.loads(point)))
 
 
 def _failed(experiment: Callable[..., Any], point: Mapping[str, Any], error: Exception) -> SweepFailed:
-    arguments = ", ".join(f"{name}={value!r}" for name, value in point.items())
-    return SweepFailed(f"{_name(experiment)}({arguments}) failed: {type(error).__name__}: {error}")
+    return SweepFailed(f"{_call(experiment, point)} failed: {type(error).__name__}: {error}")
+
+
+def _call(experiment: Callable[..., Any], point: Mapping[str, Any]) -> str:
+    return f"{_name(experiment)}({', '.join(f'{name}={value!r}' for name, value in point.items())})"
 
 
 def _rows(result: Any) -> Rows:
@@ -147,31 +181,9 @@ def _rows(result: Any) -> Rows:
 
 def _plain(value: Any) -> Any:
     """A number of numpy's as one of Python's."""
-    if hasattr(value, "item"):
+    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
         return value.item()
     raise TypeError(f"an experiment may return numbers, texts and truth values, not a {type(value).__name__}")
-
-
-def fingerprint(experiment: Callable[..., Any]) -> str:
-    """64 hexadecimal digits that change with the function: its name, source, defaults, closure, module and rpclab's version."""
-    try:
-        parts = [importlib.metadata.version("rpclab")]
-    except importlib.metadata.PackageNotFoundError:  # used from its folder, never installed
-        parts = [""]
-    while isinstance(experiment, functools.partial):
-        parts.append(repr((experiment.args, sorted(experiment.keywords.items()))))
-        experiment = experiment.func
-    parts += [_name(experiment), repr(getattr(experiment, "__defaults__", None))]
-    parts.append(repr(getattr(experiment, "__kwdefaults__", None)))
-    try:
-        parts.append(inspect.getsource(experiment))
-        if experiment.__module__ != "__main__":  # a notebook's other cells may change freely
-            parts.append(inspect.getsource(inspect.getmodule(experiment) or experiment))
-    except (OSError, TypeError):  # no source, as in an interactive Python
-        parts.append(cloudpickle.dumps(experiment).hex())
-    cells = getattr(experiment, "__closure__", None) or ()
-    parts.append(repr([cell.cell_contents for cell in cells]))
-    return blake3("\0".join(parts).encode()).hexdigest()
 
 
 def _name(experiment: Callable[..., Any]) -> str:
@@ -181,25 +193,39 @@ def _name(experiment: Callable[..., Any]) -> str:
 class _Store:
     """The folder with what was computed, a file for each point, complete or not there."""
 
-    def __init__(self, folder: pathlib.Path, experiment: str) -> None:
-        self._folder, self._experiment = folder, experiment
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: str | os.PathLike[str], experiment: str) -> None:
+        try:
+            self._folder = pathlib.Path(folder)
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except (OSError, TypeError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(
+                f"{folder!r} cannot be the folder of a sweep: {why}; name one that can be written"
+            ) from None
+        self._experiment = experiment
 
     def load(self, point: Mapping[str, Any]) -> Rows | None:
         try:
-            rows: Rows = json.loads(self._path(point).read_text(encoding="utf-8"))["rows"]
+            rows = json.loads(self.path(point).read_text(encoding="utf-8"))["rows"]
         except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged: it is computed again
             return None
-        return rows
+        return rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else None
 
     def save(self, point: Mapping[str, Any], rows: Rows) -> None:
-        path = self._path(point)
+        path = self.path(point)
         temporary = path.with_name(f".{uuid4().hex}.part")
         arguments = {name: repr(value) for name, value in point.items()}
-        temporary.write_text(json.dumps({"arguments": arguments, "rows": rows}), encoding="utf-8")
-        os.replace(temporary, path)
+        try:
+            temporary.write_text(json.dumps({"arguments": arguments, "rows": rows}), encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise SweepFailed(
+                f"a result cannot be kept as {path}: {error.strerror}; what was kept before is there"
+            ) from error
 
-    def _path(self, point: Mapping[str, Any]) -> pathlib.Path:
-        named = repr(sorted(point.items()))
-        digest = blake3(f"{self._experiment}\0{named}".encode()).hexdigest()
+    def path(self, point: Mapping[str, Any]) -> pathlib.Path:
+        digest = blake3(
+            f"{self._experiment}\0{told(sorted(point.items()))}".encode("utf-8", "surrogatepass")
+        ).hexdigest()
         return self._folder / f"{digest[:40]}.json"

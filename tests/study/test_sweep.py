@@ -7,6 +7,8 @@ import gc
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -16,13 +18,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pandas
 import pytest
 from pandas.testing import assert_frame_equal
 
 from rpclab.errors import UsageError
 from rpclab.study.experiments_balance import stale_gap
-from rpclab.study.sweep import SweepFailed, fingerprint, sweep
+from rpclab.study.fingerprint import fingerprint
+from rpclab.study.sweep import SweepFailed, sweep
 
 GRID = {"rule": ["least", "two choices"], "every": [10, 50]}
 
@@ -120,9 +124,11 @@ def test_a_sweep_that_was_stopped_goes_on(tmp_path: Path) -> None:
 def test_a_damaged_file_is_computed_again(tmp_path: Path) -> None:
     each = counted(tmp_path / "log")
     sweep(each, {"n": [1, 2]}, folder=tmp_path / "kept", progress=False)
-    sorted((tmp_path / "kept").iterdir())[0].write_text('{"rows": [')
-    assert sweep(each, {"n": [1, 2]}, folder=tmp_path / "kept", progress=False).value.tolist() == [1.1, 2.1]
-    assert len((tmp_path / "log").read_text().split()) == 2 * 3
+    damages = ['{"rows": [', '{"rows": 3}', '{"rows": [3]}', '{"rows": "ab"}', "[]", ""]
+    for damage in damages:
+        sorted((tmp_path / "kept").iterdir())[0].write_text(damage)
+        assert sweep(each, {"n": [1, 2]}, folder=tmp_path / "kept", progress=False).value.tolist() == [1.1, 2.1]
+    assert len((tmp_path / "log").read_text().split()) == 2 * (2 + len(damages))
 
 
 def test_a_changed_function_is_another_one() -> None:
@@ -147,6 +153,66 @@ def test_a_changed_function_is_another_one() -> None:
     assert fingerprint(functools.partial(double, n=1)) != fingerprint(functools.partial(double, n=2))
 
 
+def test_functions_in_one_line_and_values_that_look_alike_do_not_get_one_anothers_results(tmp_path: Path) -> None:
+    kept: dict[str, Any] = {"folder": tmp_path / "kept", "progress": False}
+    for _ in range(2):
+        for each, value in ((lambda n, seed: n, 5), (lambda n, seed: n + 1, 6)):
+            assert sweep(each, {"n": [5]}, **kept).value.tolist() == [value]
+
+        def middle(numbers: Any, seed: int) -> int:
+            return int(numbers[2500])
+
+        arrays = [numpy.zeros(5000, int), numpy.zeros(5000, int)]
+        arrays[1][2500] = 7
+        assert repr(arrays[0]) == repr(arrays[1])
+        assert sweep(middle, {"numbers": arrays}, **kept).value.tolist() == [0, 7]
+
+
+@pytest.mark.parametrize("given", ["argument", "closure", "partial"])
+def test_a_function_is_known_by_what_it_does_and_not_by_where_it_lies(tmp_path: Path, given: str) -> None:
+    """As in a notebook, where a cell that is run again makes its functions anew, often where the old ones lay."""
+
+    def rules(more: int) -> Callable[[int], int]:
+        return lambda n: n + more
+
+    def sweep_once(more: int) -> int:
+        rule = rules(more)
+        experiment: Callable[..., int] = {
+            "argument": lambda rule, seed: rule(1),
+            "closure": lambda seed: rule(1),
+            "partial": functools.partial(lambda rule, seed: rule(1), rule),
+        }[given]
+        grid = {"rule": [rule]} if given == "argument" else {}
+        return int(sweep(experiment, grid, folder=tmp_path, progress=False).value[0])
+
+    assert [sweep_once(more) for more in (1, 2, 3, 1, 2, 3)] == [2, 3, 4, 2, 3, 4]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_scripts_function_changes_with_what_it_uses_of_the_script(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+
+    def run(factor: str, other: str) -> list[str]:
+        script.write_text(
+            "import sys\n"
+            "from rpclab.study.sweep import sweep\n"
+            f"other = {other}\n"
+            f"def times(n):\n    return {factor} * n\n"
+            "def experiment(n, seed):\n    print('computed', file=sys.stderr)\n    return times(n)\n"
+            "print(sweep(experiment, {'n': [2]}, folder='kept', progress=False).value[0])\n",
+            encoding="utf-8",
+        )
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        done = subprocess.run(
+            [sys.executable, script.name], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        )
+        return [done.stdout.strip(), done.stderr.strip()]
+
+    assert run("3", "0") == ["6", "computed"]
+    assert run("3", "1") == ["6", ""]  # in another process, and the rest of the script is another
+    assert run("4", "1") == ["8", "computed"]
+
+
 def test_a_point_that_fails_is_named_and_the_others_stay(tmp_path: Path) -> None:
     def each(n: int, seed: int) -> float:
         return 1 / (2 - n)
@@ -162,8 +228,40 @@ def test_a_point_that_fails_is_named_and_the_others_stay(tmp_path: Path) -> None
 def test_what_cannot_be_kept_is_refused() -> None:
     with pytest.raises(SweepFailed, match="may return numbers, texts and truth values, not a set"):
         sweep(lambda seed: {"a": {1}}, {}, progress=False)
+    with pytest.raises(SweepFailed, match="may return numbers, texts and truth values, not a ndarray"):
+        sweep(lambda seed: numpy.zeros(2), {}, progress=False)
     with pytest.raises(UsageError, match="give the seeds as `seeds`"):
         sweep(gap, {"seed": [1]}, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"grid": {"n": 3}}, "n=3: give a list of values"),
+        ({"grid": {"n": "abc"}}, "n='abc': give a list"),
+        ({"grid": [("n", [1])]}, "the grid is a dictionary"),
+        ({"seeds": 3}, "seeds=3: give a list"),
+        ({"experiment": 3}, "an experiment is a function"),
+        ({"executor": ThreadPoolExecutor}, "an executor is one of concurrent.futures"),
+        ({"folder": __file__}, "cannot be the folder of a sweep: .*name one that can be written"),
+    ],
+    ids=lambda each: "" if isinstance(each, dict) else each[:20],
+)
+def test_what_cannot_be_swept_is_said_before_anything_is_computed(wrong: dict[str, Any], said: str) -> None:
+    given = {"experiment": lambda n, seed: pytest.fail("computed"), "grid": {"n": [1]}, "progress": False, **wrong}
+    with pytest.raises(UsageError, match=said):
+        sweep(**given)
+
+
+def test_an_executor_that_cannot_is_said() -> None:
+    lock = threading.Lock()
+    with (
+        ThreadPoolExecutor(1) as pool,
+        pytest.raises(UsageError, match=r"cannot be sent to an executor.*leave the executor"),
+    ):
+        sweep(lambda n, seed: lock.locked(), {"n": [1]}, executor=pool, progress=False)
+    with pytest.raises(SweepFailed, match=r"takes no more work.*make a new one"):
+        sweep(gap, GRID, executor=pool, progress=False)
 
 
 def test_a_bar_shows_the_progress(capsys: pytest.CaptureFixture[str]) -> None:
