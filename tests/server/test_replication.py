@@ -1,12 +1,16 @@
-"""How copies get from one server to the next, with real processes."""
+"""How copies get from one server to the next, with real processes and in simulation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from rpclab.cluster.local import LocalCluster
+from rpclab.cluster.simulated import SimCluster
+from rpclab.errors import TooFewCopies
+from rpclab.study.report import Verdict
 
 
 @pytest.mark.parametrize("replication", ["after", "pipeline"])
@@ -21,3 +25,23 @@ def test_the_servers_behind_one_that_is_paused_get_their_copies(
     assert receipt.servers == ["server1", "server3", "server4"]
     assert any(problem.startswith("server2: ") for problem in receipt.problems)
     assert set(copies(cluster, "ann/a")) == {"server1", "server3", "server4"}
+
+
+@pytest.mark.parametrize(("servers", "held"), [(3, ["server1", "server2"]), (4, ["server1", "server2", "server4"])])
+def test_a_pipeline_that_breaks_in_its_middle_counts_no_server_twice(servers: int, held: list[str]) -> None:
+    def by_name(servers: list[Any], request: Any, random: Any) -> Any:
+        return min(servers, key=lambda server: server.node)
+
+    with SimCluster(
+        seed=1, servers=servers, clients=1, replicas=3, replication="pipeline", placement=by_name
+    ) as cluster:
+        ann = cluster.clients["client1"]
+        ann.put("a", bytes(200_000))
+        cluster.fill("server3")  # so server2 cannot send it on, and server1 is before server2
+        try:
+            receipt = ann.backup("a")
+        except TooFewCopies as error:
+            receipt = error.receipt
+        assert receipt.servers == held
+        assert receipt.complete is (len(held) == 3)
+    assert not cluster.check().named(Verdict.INVALID)
