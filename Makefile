@@ -11,8 +11,8 @@ STALE := $(shell test -x $(BIN)/python && test "$$(cat .venv/.made 2>/dev/null)"
 # JupyterLab saves a notebook with its outputs; this clone's git looks at it without them. At the end it looks once more at
 # those where nothing else has changed, so that they are no change either.
 EXTRA := --keep-id --extra-keys "metadata.language_info cell.metadata.execution"
-PYTHON_HERE = "$(CURDIR)/$(BIN)/python"
-STRIP = if test -x $(PYTHON_HERE); then $(PYTHON_HERE) -m nbstripout $(EXTRA); else cat; fi
+STRIPPER = "$(CURDIR)/$(BIN)/nbstripout"
+STRIP = if test -x $(STRIPPER); then $(STRIPPER) $(EXTRA); else cat; fi
 SAVE_WITHOUT_OUTPUTS = if test -d .git; then git config filter.nbstripout.clean '$(STRIP)' && mkdir -p .git/info && \
 	{ grep -qs nbstripout .git/info/attributes || echo '*.ipynb filter=nbstripout' >> .git/info/attributes; }; fi
 FORGET_OUTPUTS = for notebook in notebooks/*.ipynb notebooks/labs/*.ipynb; do \
