@@ -105,13 +105,14 @@ class Recovered:
         return next((file for file in fitting if file.digest == self._digest), None)
 
     def _is_leftover(self) -> bool:
-        """Whether what lies under the plain name was to go when the server stopped. Quarantined contents were damaged: they
-        are known by not being anything else."""
+        """Whether what lies under the plain name was to go when the server stopped, or had made way for that before, and a power
+        cut brought its name back. Quarantined contents were damaged: they are known by not being anything else."""
         last = self._last
         if self._size is None or last is None or last.removed is None:
             return False
         if not last.quarantine:
-            return last.removed.size == self._size and last.removed.digest == self._digest
+            gone = [entry.file for entry in self._noted if entry.stored and entry.file.version not in self._due]
+            return any(file.size == self._size and file.digest == self._digest for file in [last.removed, *gone])
         if last.file.version in self._earlier:
             return False
         there = self._shelf.quarantined(last.quarantine)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+import time
 
 import pytest
 from blake3 import blake3
 
 from rpclab.errors import NoSuchFile, QuotaExceeded
+from rpclab.records import FileRecord
+from rpclab.server.journal import Entry
 from rpclab.server.store import Store
 from rpclab.world.real import RealWorld
 
@@ -57,6 +60,27 @@ def test_a_deleted_version_that_a_power_cut_brings_back_is_removed(store: Store)
         (folder / str(version)).write_bytes(b"one")
     assert again(store).files() == []
     assert [path.name for path in folder.iterdir()] == ["8"]  # not ours: later than what was deleted
+
+
+def test_a_version_that_had_made_way_for_a_deleted_one_and_is_brought_back_by_a_power_cut_is_removed(
+    store: Store,
+) -> None:
+    """The disk failed to make durable that version 4 took its name, and that this was removed; the journal was written."""
+    put(store, "a", b"one", version=3)
+    put(store, "a", b"second", version=4)
+    (second,) = store.files()
+    tombstone = FileRecord("ann", "a", 0, "", 7, deleted=True, saved=time.time())
+    store._journal.append(Entry(tombstone, removed=second))
+    store._settled = False  # it was killed: nothing says that all of this was done
+    path = pathlib.Path(store.folder, "Backups/ann/a")
+    path.write_bytes(b"one")
+    for _ in range(2):
+        store = again(store)
+        assert store.files() == [] and not path.exists()
+    path.parent.mkdir()
+    path.write_bytes(b"one")  # now that it was gone, it is somebody's own
+    (file,) = again(store).files()
+    assert file.version > 7
 
 
 def test_a_file_put_under_a_deleted_name_by_hand_stays(store: Store) -> None:
