@@ -10,7 +10,8 @@
 
 To store: write a new file in Incoming, check length and digest, sync it, note it in the journal and sync that, move the version
 that has the name to Versions and sync that folder, rename the new one to the name, sync the folder. Only then is it acknowledged.
-How things move is in shelf.py, what is done at the start, after whatever happened before, in recovery.py.
+In which order and what if the disk refuses is in changes.py, how things move in shelf.py, what is done at the start, after
+whatever happened before, in recovery.py.
 
 The wall clock decides one thing: a tombstone older than `tombstone_s` is forgotten, when the journal is begun anew. By then every
 server that holds a copy of what was deleted must have been there once.
@@ -19,20 +20,19 @@ server that holds a copy of what was deleted must have been there once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
 
 from msgspec.structs import replace
 
-from ..errors import NoSuchFile, RpclabError, StorageError
+from ..errors import NoSuchFile, StorageError
 from ..names import check_client, check_name
 from ..records import LIFE_BITS, FileRecord, file_key
 from ..world.base import Reader, World
+from .changes import Changes
 from .epoch import Epoch
 from .folder import Folder, digest
 from .incoming import Incoming
 from .index import Index
-from .journal import SETTLED, Entry, Journal
+from .journal import Entry, Journal
 from .recovery import Recovery
 from .room import Room
 from .shelf import Shelf
@@ -69,15 +69,13 @@ class Store:
         self._journal = Journal(world, folder)
         self._room = Room(world.disk, folder, quota_bytes)
         self._report = _next_life(world)  # a report of an earlier life may arrive after this one has begun
-        self._settled = True  # whether every acknowledged change reached the disk for certain
-        self._unpromised: set[tuple[str, int]] = set()  # versions that have their name, though its sync failed
-        self._unfinished: list[Callable[[], None]] = []  # what is noted in the journal and the disk refused to do
         self.place = Folder(world.disk, folder)
         self._index = Index(self.place)
+        self._changes = Changes(world.disk, self.place, self._journal, self._index, say)
         self._epoch = Epoch(world.disk, folder)
         self._held = self._disk.lock(f"{folder}/lock")
         try:
-            self._settled = self._recover()
+            self._changes.settled = self._recover()
         except BaseException:
             self._journal.close()
             self._held.close()
@@ -192,7 +190,7 @@ class Store:
         """Give a synced file in Incoming its place. Returns what is stored now (the newest, where `keep` newer ones left no
         place for it), and the versions that made way. Errors: NoSuchFile when it was deleted meanwhile, and the disk's."""
         with self._lock:
-            self._finish()
+            self._changes.finish()
             self._index.check(file.client, file.name)
             shelf = self._index.shelf(file.client, file.name)
             if not file.version:
@@ -201,7 +199,7 @@ class Store:
             if tombstone is not None and file.version <= tombstone.version:
                 raise NoSuchFile(f"{shelf.key} was deleted while it was sent: it is not stored")
             there = shelf.versions.get(file.version)
-            promised = (shelf.key, file.version) not in self._unpromised
+            promised = (shelf.key, file.version) not in self._changes.unpromised
             if there is not None and there.digest == file.digest and promised:
                 return there, []
             kept, gone = _ranked(shelf, file.version, keep)
@@ -211,40 +209,6 @@ class Store:
             self._put(shelf, line, gone)
             self._begin_journal_anew()
             return file, gone
-
-    def _put(self, shelf: Shelf, line: Entry, gone: list[FileRecord]) -> None:
-        """Note a version in the journal, then let it take its place; when that fails, everything goes back."""
-        file, replaced = line.file, shelf.plain
-        try:
-            self._journal.append(line)
-            folder = shelf.take_in(file.version, line.incoming, line.kept)
-        except RpclabError:
-            self._take_back(shelf, line)
-            raise
-        if replaced not in line.kept and replaced is not None and shelf.plain == file.version:
-            self._index.remove(shelf, replaced)
-        self._index.add(shelf, file)
-        try:
-            self._disk.sync_folder(folder)
-        except StorageError:  # nothing makes way for a version without a promise
-            self._settled = False
-            self._unpromised.add((shelf.key, file.version))
-            with suppress(StorageError):
-                self._journal.append(replace(line, kept=shelf.others(file.version)))
-            raise
-        self._unpromised.discard((shelf.key, file.version))
-        self._clear(shelf, [each for each in gone if each.version in shelf.versions])
-
-    def _take_back(self, shelf: Shelf, line: Entry) -> None:
-        """Say what holds instead of a line that could not be carried out, and put things back as they were."""
-        before = shelf.versions.get(line.file.version)
-        others = shelf.others(line.file.version)
-        undone = Entry(line.file, void=True, kept=others) if before is None else Entry(before, kept=others)
-        if line.file.deleted:
-            undone = Entry(line.file, void=True, kept=sorted(shelf.versions))
-        with suppress(StorageError):
-            self._journal.append(undone)
-        self._attempt(shelf, shelf.raise_newest)  # where that fails it is read where it is
 
     # ---- removing
 
@@ -256,7 +220,7 @@ class Store:
         removed at the next start. Errors: NoSuchFile.
         """
         with self._lock:
-            self._finish()
+            self._changes.finish()
             shelf, known = self._index.shelf(client, name), self._index.tombstone(client, name)
             if not version and not shelf.versions:
                 raise NoSuchFile(f"{shelf.key!r} is not stored here")
@@ -274,7 +238,7 @@ class Store:
     def drop(self, client: str, name: str, version: int) -> FileRecord | None:
         """Remove one version that is not needed here any more, without a tombstone; None if it is not here."""
         with self._lock:
-            self._finish()
+            self._changes.finish()
             shelf = self._index.shelf(client, name)
             file = shelf.versions.get(version)
             if file is not None:
@@ -286,83 +250,30 @@ class Store:
         """Move the damaged contents of a version away: it no longer counts, and nothing touches them any more. `file` is the
         record that `verify` gave: False if that is not here any more, though the same version may have been stored anew."""
         with self._lock:
-            self._finish()
+            self._changes.finish()
             shelf, version = self._index.shelf(file.client, file.name), file.version
             there = shelf.versions.get(version)
             if there is not file:
                 return False
             name = shelf.quarantine_name(version)
             line = Entry(there, removed=there, kept=shelf.others(version), gone=True, quarantine=name)
-            try:
-                self._journal.append(line)
-                shelf.quarantine(version, name)
-            except RpclabError:
-                self._take_back(shelf, line)
-                raise
-            self._index.remove(shelf, version)
-            if self._attempt(shelf, lambda: shelf.after_quarantine(version)):
-                self._note_done(shelf, line)
+            self._changes.put_aside(shelf, line)
             self._begin_journal_anew()
             return True
 
+    # ---- changes, which a store of a student's own makes otherwise (own_store.py)
+
+    def _put(self, shelf: Shelf, line: Entry, gone: list[FileRecord]) -> None:
+        self._changes.put(shelf, line, gone)
+
     def _let_go(self, shelf: Shelf, line: Entry, gone: list[FileRecord]) -> None:
-        """Note that versions are to go, then remove them."""
-        try:
-            self._journal.append(line)
-        except RpclabError:
-            self._take_back(shelf, line)
-            raise
-        if self._clear(shelf, gone):
-            self._note_done(shelf, line)
-
-    def _clear(self, shelf: Shelf, gone: list[FileRecord]) -> bool:
-        """Remove versions that no longer count; whether all of that is done."""
-        paths = [shelf.path_of(file.version) for file in gone]
-        for file in gone:
-            self._index.remove(shelf, file.version)
-        return all([self._attempt(shelf, partial(self._remove, shelf.client, shelf.name, path)) for path in paths])
-
-    def _remove(self, client: str, name: str, path: str) -> None:
-        shelf = self._index.shelf(client, name)
-        if path == self.place.plain(client, name):
-            shelf.raise_newest()
-        if all(shelf.path_of(version) != path for version in shelf.versions):
-            self.place.remove(path)
-
-    def _attempt(self, shelf: Shelf, work: Callable[[], None]) -> bool:
-        """Do what is noted already; where the disk refuses it is tried again before the next change, and at the next start."""
-        try:
-            work()
-        except StorageError as error:
-            self._unfinished.append(work)
-            self._say(f"{shelf.key} is not in order yet, this is tried again: {error}")
-            return False
-        return True
-
-    def _finish(self) -> None:
-        """Try again what the disk refused."""
-        unfinished, self._unfinished = self._unfinished, []
-        for work in unfinished:
-            try:
-                work()
-            except StorageError:
-                self._unfinished.append(work)
-
-    def _note_done(self, shelf: Shelf, line: Entry) -> None:
-        """Note that what lay under the plain name is gone: what is put there by hand from now on stays."""
-
-        def note() -> None:
-            if not self._index.shelf(shelf.client, shelf.name).versions:
-                self._journal.append(replace(line, removed=None))
-
-        if line.removed is not None:
-            self._attempt(shelf, note)
+        self._changes.let_go(shelf, line, gone)
 
     # ---- the journal
 
     def _begin_journal_anew(self) -> None:
         """Once the journal has grown far beyond what it describes, so that the work for a line stays the same in the mean."""
-        if self._settled and not self._unfinished and self._journal.lines > _GROWN * len(self._index) + _GROWN_LINES:
+        if self._changes.finished and self._journal.lines > _GROWN * len(self._index) + _GROWN_LINES:
             self._index.forget_tombstones(self._world.clock.wall() - self._tombstone_s)
             try:
                 self._journal.rewrite(self._index.lines())
@@ -384,9 +295,7 @@ class Store:
 
     def close(self) -> None:
         with self._lock:
-            if self._settled and not self._unfinished and self._journal.unsettled:
-                with suppress(StorageError):  # without it the next start looks closer
-                    self._journal.append(SETTLED)
+            self._changes.close()
             self._journal.close()
             self._held.close()
 

@@ -71,7 +71,7 @@ def test_a_version_that_had_made_way_for_a_deleted_one_and_is_brought_back_by_a_
     (second,) = store.files()
     tombstone = FileRecord("ann", "a", 0, "", 7, deleted=True, saved=time.time())
     store._journal.append(Entry(tombstone, removed=second))
-    store._settled = False  # it was killed: nothing says that all of this was done
+    store._changes.settled = False  # it was killed: nothing says that all of this was done
     path = pathlib.Path(store.folder, "Backups/ann/a")
     path.write_bytes(b"one")
     for _ in range(2):
