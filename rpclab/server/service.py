@@ -10,7 +10,7 @@ from typing import Any
 from blake3 import blake3
 
 from ..config import Address, Limits, is_loopback
-from ..errors import ClusterError, DigestMismatch, NoSuchFile, NotAllowed, StorageError, UsageError
+from ..errors import ClusterError, DigestMismatch, NotAllowed, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import FileRecord, Receipt, ServerRecord, file_key, pages
 from ..rpc import document
@@ -23,6 +23,7 @@ from ..rpc.own_registry import registry_of
 from ..rpc.registry import Call, Registry, Then
 from ..trace import Tracer
 from ..world.base import World
+from .checks import Checks
 from .manager_link import Link, ManagerLink
 from .own_replication import replication_of
 from .own_store import store_of
@@ -65,11 +66,12 @@ class Server:
         self._uploads = Uploads(
             world, identity.node, self.store, self.link, self._replication, self._tracer, self._limits, say
         )
+        self._checks = Checks(self.store, self.link, self._tracer, say)
         self._scrub = Scrub(
             world,
             identity.node,
             self.store,
-            self.check,
+            self._checks.check,
             lambda: self.link.advice,
             self._tracer,
             say,
@@ -182,7 +184,7 @@ class Server:
                 self._say(f"could not give back {file_key(file.client, file.name)}: {error}")
                 detail = {"error": type(error).__name__, "message": error.message}
                 self._tracer.event("failed", peer=call.peer.node, file=file_key(file.client, file.name), detail=detail)
-                self._uploads.spawn(lambda: self.check(file), f"{self._identity.node}-checks")
+                self._uploads.spawn(lambda: self._checks.check(file), f"{self._identity.node}-checks")
             finally:
                 reader.close()
 
@@ -191,40 +193,7 @@ class Server:
     def verify_file(self, filename: str, client: str, version: int | None = None) -> bool:
         """Read a stored file again: whether it still has the digest that it was stored with. If not, it no longer counts as a
         copy and is put aside."""
-        return self.check(self.store.get(check_client(client), check_name(filename), version))
-
-    def check(self, file: FileRecord, progress: Callable[[int], object] = lambda count: None) -> bool:
-        """Read one stored version, and put it aside if it is damaged: whether it is whole. Where the disk refuses that, the next
-        look tries it again. Errors: NoSuchFile, if it is gone."""
-        try:
-            stored, found = self.store.verify(file.client, file.name, file.version, progress)
-        except NoSuchFile:
-            stored, found = self.store.get(file.client, file.name, file.version), ""  # somebody took it from the disk
-        if found == stored.digest:
-            return True
-        key = file_key(stored.client, stored.name)
-        try:
-            put_aside = (
-                self.store.quarantine(stored) if found else self.store.drop(stored.client, stored.name, stored.version)
-            )
-        except StorageError as error:  # a full disk takes no note of it; nobody is given this copy, its digest is wrong
-            self._say(f"{key} is damaged on this disk and stays there until it is read again: {error}")
-            why = {"error": type(error).__name__, "message": error.message}
-            self._tracer.event("failed", file=key, detail=why)
-            return False
-        if put_aside:
-            report, there, removed = self.store.report_on([stored])
-            detail = {
-                "version": stored.version,
-                "digest": stored.digest,
-                "found": found,
-                "stored_bytes": report[1],
-            }
-            self._tracer.event("quarantined", file=key, bytes=stored.size, detail=detail)
-            state = "damaged on this disk: it was put into Quarantine" if found else "gone from this disk"
-            self._say(f"{key} is {state}, and no longer counts as a copy")
-            self.link.report(report, stored=there, removed=removed)
-        return False
+        return self._checks.check(self.store.get(check_client(client), check_name(filename), version))
 
     def delete_file(self, call: Call, filename: str, client: str = "", version: int = 0) -> list[FileRecord]:
         """Remove the versions of a file up to one (0: all), and remember up to which, so that an older copy is not stored
@@ -276,7 +245,7 @@ class Server:
         try:
             self._replication.copy(file, upload, target, copy="repair", progress=progress)
         except DigestMismatch:
-            self.check(file)
+            self._checks.check(file)
             raise
         return True
 
