@@ -27,6 +27,8 @@ _RESERVED = frozenset(
 @lru_cache(maxsize=1024)  # on its way a name is checked by all who hear it, and a client's is in every call
 def check_name(name: str) -> str:
     """The name in NFC, as it is stored; raises NameRefused with the reason."""
+    if not isinstance(name, str):
+        raise NameRefused(f"a name is a text, not {name!r}")
     if not name:
         raise NameRefused("a file needs a name, this one is empty")
     normal = unicodedata.normalize("NFC", name)
@@ -44,7 +46,7 @@ def check_name(name: str) -> str:
 
 def check_client(client: str) -> str:
     """The same for a client's name, which is one folder."""
-    if "/" in client:
+    if isinstance(client, str) and "/" in client:
         raise _refused(client, "a client's name is one folder, without /")
     return check_name(client)
 

@@ -18,6 +18,7 @@ from ..study.history import History
 from ..study.tail import Tail
 from ..text import bytes_text
 from ..trace import Tracer
+from .given import group_of, number, seconds, whole
 from .stepping import Stepping
 from .tables import html_table, text_table
 
@@ -128,7 +129,7 @@ class Cluster(Stepping, Generic[N]):
         """The servers as the manager has them."""
 
     def _node(self, name: str) -> N:
-        if name not in self._nodes:
+        if not isinstance(name, str) or name not in self._nodes:
             raise UsageError(f"there is no {name!r} in this cluster; there are {', '.join(self._nodes)}")
         return self._nodes[name]
 
@@ -178,8 +179,9 @@ class Cluster(Stepping, Generic[N]):
     def slow(self, *nodes: str, latency_s: float = 0.0, bytes_s: float | None = None) -> None:
         """Make every link from and to these nodes slow: so many seconds more each way, at most so many bytes a second (None: no
         limit). Said again of a node, it counts instead of what was said before; `heal` mends all."""
-        if latency_s < 0 or (bytes_s is not None and bytes_s <= 0):
-            raise UsageError(f"latency_s={latency_s}, bytes_s={bytes_s}: a link takes no less than no time")
+        latency_s = seconds("latency_s", latency_s)
+        if bytes_s is not None and not number("bytes_s", bytes_s, "a number of bytes a second, above 0, or None"):
+            raise UsageError(f"bytes_s={bytes_s}: it is above 0; what is to let nothing through is a partition")
         self._group(nodes)
         self._slow(
             [(a, b) for one in nodes for b in self._linked() if b != one for a, b in ((one, b), (b, one))],
@@ -198,7 +200,7 @@ class Cluster(Stepping, Generic[N]):
             self._fault("healed", node)
 
     def _group(self, group: str | Iterable[str]) -> list[str]:
-        nodes = [group] if isinstance(group, str) else list(group)
+        nodes = group_of(group)
         for node in nodes:
             if node not in self._linked():
                 self._node(node)
@@ -227,6 +229,7 @@ class Cluster(Stepping, Generic[N]):
     def fill(self, node: str, free_bytes: int = 0) -> None:
         """Fill a node's disk up to so many bytes; `empty` frees it again."""
         self._node(node)
+        free_bytes = whole("free_bytes", free_bytes, "a number of bytes, 0 or more")
         self._fill(node, free_bytes)
         self._fault("filled", node, free_bytes=free_bytes)
 

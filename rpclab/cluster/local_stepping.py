@@ -10,6 +10,7 @@ from typing import Any
 
 from ..world.base import walk
 from ..world.real import RealWorld
+from . import given
 from .base import Cluster
 from .hub import Hub
 from .process import NodeProcess
@@ -41,7 +42,7 @@ class LocalStepping(Cluster[NodeProcess]):
         self.stage.wait(since, self._quiet_s)
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        time.sleep(given.seconds("seconds", seconds))
 
     # ---- faults
 

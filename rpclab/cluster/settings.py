@@ -9,6 +9,7 @@ import inspect
 import pathlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from ..config import ACKNOWLEDGE, MANAGER_PORT, REPLICATION
@@ -58,10 +59,12 @@ class Settings:
     def __post_init__(self) -> None:
         for name, least in (("servers", 0), ("clients", 0), ("replicas", 1), ("quota_bytes", 0)):
             given = getattr(self, name)
-            if not isinstance(given, int | None):
+            if not isinstance(given, int) and not (given is None and name == "quota_bytes"):
                 raise UsageError(f"{name}={given!r}: it is a whole number")
             if given is not None and given < least:
                 raise UsageError(f"{name}={given}: it is {least} at least")
+        if not isinstance(self.dead_s, Real):
+            raise UsageError(f"dead_s={self.dead_s!r}: it is a number of seconds")
         KeepSettings(
             keep=self.keep,
             heartbeat_s=self.heartbeat_s,

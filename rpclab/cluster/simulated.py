@@ -24,6 +24,7 @@ from ..study.history import History
 from ..study.tail import Tail
 from ..trace import Tracer
 from ..world.simulated import Conditions, Simulation
+from . import given
 from .looking import look
 from .script import recorded, verbs
 from .settings import Settings
@@ -95,8 +96,13 @@ class SimCluster(SimStepping):
             scrub_round_s=scrub_round_s,
             own=own_from(own),
         )
-        if not 0 <= drift <= 0.5:
-            raise UsageError(f"drift={drift}: clocks go wrong by a share from 0 to 0.5")
+        drift = given.number("drift", drift, "the share by which clocks go wrong, from 0 to 0.5", most=0.5)
+        start_s, disk_bytes = (
+            given.seconds("start_s", start_s),
+            given.whole("disk_bytes", disk_bytes, "bytes, 0 or more"),
+        )
+        if conditions is not None and not isinstance(conditions, Conditions):
+            raise UsageError(f"conditions={conditions!r}: give Conditions(...), with what every link is like")
         self.seed = seed
         self.settings = {
             "seed": seed,
@@ -152,8 +158,7 @@ class SimCluster(SimStepping):
     def run(self, *functions: Callable[[], object]) -> Any:
         """Run functions in the simulation, side by side; returns when all have: the result, or several in a list. What one
         raises is raised here, once all have ended. Errors: UsageError for what is no function."""
-        if not all(map(callable, functions)):
-            raise UsageError(f"run takes functions, not {functions!r}: to let time pass, say cluster.sleep(seconds)")
+        given.functions(functions)
         simulation = self.simulation
         tasks = [simulation.begin(each, simulation.outside, getattr(each, "__name__", "run")) for each in functions]
         simulation.wait_for(*tasks)
@@ -165,6 +170,7 @@ class SimCluster(SimStepping):
     @recorded
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""
+        seconds = given.seconds("seconds", seconds)
         self.run(lambda: self.simulation.scheduler.sleep(seconds))
 
     @property
@@ -225,7 +231,7 @@ class SimCluster(SimStepping):
 
     @recorded
     def upkeep(self) -> dict[str, Any]:
-        manager = self._nodes[MANAGER].part
+        manager = self._nodes[MANAGER].awake(self.inside)
         assert isinstance(manager, Manager)
         found = self.simulation.run(manager.get_upkeep, self._nodes[MANAGER].world.life)
         assert isinstance(found, dict)
@@ -248,7 +254,7 @@ class SimCluster(SimStepping):
 
     @recorded
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
-        part = self._node(node)
+        part, start_s = self._node(node), given.seconds("start_s", start_s)
         part.stop()
         self._fault("restarted", node)
         self.run(part.start)
@@ -257,7 +263,8 @@ class SimCluster(SimStepping):
     @recorded
     def reset(self, node: str, share: float = 0.5) -> int:
         """Break some of a node's connections, as a restarted switch does; returns how many."""
-        count = self.simulation.wires.reset(node, self._faults, share)
+        self._node(node)
+        count = self.simulation.wires.reset(node, self._faults, given.share("share", share))
         self._fault("reset", node, connections=count)
         return count
 
@@ -271,7 +278,7 @@ class SimCluster(SimStepping):
     @recorded
     def fail_syncs(self, node: str, share: float) -> None:
         """Let so large a part of a disk's syncs fail from now on; 0 mends it."""
-        self._node(node).disk.failing = share
+        self._node(node).disk.failing = given.share("share", share)
         self._fault("unsound", node, share=share)
 
     @property
@@ -284,6 +291,8 @@ class SimCluster(SimStepping):
     def stop(self) -> None:
         if self._ended:
             return
+        if self.inside:
+            raise UsageError("a function that the cluster runs cannot stop it: say so once it has returned")
         self.heal()
         self.stage.release()
         parts = [node for name, node in self._nodes.items() if name != MANAGER]

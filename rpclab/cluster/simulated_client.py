@@ -8,10 +8,12 @@ from typing import Any
 from ..client.session import Client
 from ..config import Address
 from ..errors import UsageError
+from ..names import check_name
 from ..records import Receipt, Restored
 from ..rpc.listener import WhenBound
 from ..world.base import walk
 from ..world.simulated import SimulatedWorld
+from .given import bytes_of
 from .script import recorded
 from .simulated_node import SimNode
 
@@ -71,9 +73,10 @@ class SimClient:
 
     @recorded
     def put(self, name: str, contents: bytes) -> str:
-        """Put a file into this client's folder, in no time; returns its path. A file there is replaced."""
-        disk, path = self._node.disk, f"{_FILES}/{name}"
-        disk.place(path, contents)
+        """Put a file into this client's folder, in no time; returns its path. A file there is replaced. Errors: NameRefused,
+        UsageError."""
+        disk, path = self._node.disk, f"{_FILES}/{check_name(name)}"
+        disk.place(path, bytes_of(name, contents))
         return path
 
     def read(self, path: str) -> bytes:
@@ -130,7 +133,7 @@ class SimClient:
         )
 
     def _do(self, function: Callable[[Client], object]) -> Any:
-        part = self._node.part
+        part = self._node.awake(self._cluster.inside)
         assert isinstance(part, ClientPart)
 
         def carry_out() -> object:

@@ -106,6 +106,13 @@ class SimNode:
             raise NotRunning(f"{self.name} is not running: cluster.restart({self.name!r})")
         return self._part
 
+    def awake(self, inside: bool) -> Part:
+        """The part, if anything that it is asked for from outside could ever end: who is paused is resumed from outside too, and
+        while one waits for an answer nobody does. Errors: NotRunning."""
+        if self.state == "paused" and not inside:
+            raise NotRunning(f"{self.name} is paused, and does nothing: cluster.resume({self.name!r})")
+        return self.part
+
     @property
     def current_part(self) -> Part | None:
         """The part, if it runs."""

@@ -66,6 +66,12 @@ class Travel(Cluster[SimNode]):
                 return getattr(there, name)
         return object.__getattribute__(self, name)
 
+    def __reduce__(self) -> str:
+        raise TypeError(
+            "a simulated cluster cannot be copied or sent to another process: make it there, from its seed; cluster.at(k) gives "
+            "one that stands where this one stood"
+        )
+
     @property
     def _cluster(self) -> Self:
         return self

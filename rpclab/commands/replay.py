@@ -40,6 +40,8 @@ def replay(out: Output, which: str, shrink: bool, within: float, to: str) -> int
         from ..trials.shrink import carry_out
     except ImportError as error:
         raise UsageError(f"the simulated world needs more packages, pip install 'rpclab[sim]': {error}") from None
+    if not within >= 0:
+        raise UsageError(f"--within {within}: it is a number of seconds, 0 or more")
     number = which.removeprefix("-").isdecimal()
     outcome = carry_out(int(which) if number else Schedule.read(which))
     if not outcome.problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 from ..config import ACKNOWLEDGE, REPLICATION
 from ..errors import UsageError
@@ -53,8 +54,13 @@ class Settings:
             ("scrub_round_s", 0),
             ("safe_s", 0),
         ):
+            if not isinstance(getattr(self, name), Real):
+                raise UsageError(f"{name}={getattr(self, name)!r}: it is a number")
             if not getattr(self, name) >= least:
                 raise UsageError(f"{name}={getattr(self, name)}: it is {least} at least")
+        for name in ("heartbeat_s", "dead_s"):
+            if not isinstance(getattr(self, name), Real):
+                raise UsageError(f"{name}={getattr(self, name)!r}: it is a number of seconds")
         if not self.heartbeat_s > 0:
             raise UsageError(f"heartbeat_s={self.heartbeat_s}: the time between two heartbeats is more than 0 s")
         if not self.dead_s > self.suspect_s:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from greenlet import GreenletExit
 
-from ..errors import ConnectionLost
+from ..errors import ConnectionLost, NotRunning
 from .simulated_disk import SimulatedDisk
 from .simulated_life import Life, SimulatedTask
 from .simulated_locks import SimulatedTasks
@@ -25,6 +25,9 @@ _SYNC_S = 0.001  # at most
 _SLOW = 0.1  # of what is done to a disk takes time, the rest is done by its cache
 _STEP_S = 0.0005  # at most
 _BOOTED_S = 10_000.0  # before the beginning at most, where clocks are not the same
+_CLOSED = (
+    "this simulated cluster was stopped: nothing happens in it any more; make a new one, or go back with at() or back()"
+)
 _BEGAN = 1_700_000_000.0  # the wall clock's time at the beginning
 
 
@@ -59,7 +62,9 @@ class Simulation:
         return task.result
 
     def begin(self, function: Callable[[], object], life: Life, name: str) -> SimulatedTask:
-        """Have a life carry a function out; `wait_for` it."""
+        """Have a life carry a function out; `wait_for` it. Errors: NotRunning, once it was closed."""
+        if life.ended:
+            raise NotRunning(_CLOSED if life is self.outside else f"{life.node} has ended")
         return SimulatedTask(self.scheduler, life, function, name, asked=True)
 
     def wait_for(self, *tasks: SimulatedTask) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import inf, isfinite
+from numbers import Real
+from typing import Any
 
 from ..config import Address, address_text
-from ..errors import ConnectFailed, PortInUse
+from ..errors import ConnectFailed, PortInUse, UsageError
 from .simulated_life import Life, Parked
 from .simulated_stream import SimulatedStream
 from .simulated_tasks import Scheduler
@@ -27,7 +30,7 @@ _PORTS = 100_000
 class Conditions:
     """What every link is like. `latency_s` is the mean of a segment's; of the segments a part `cut` is cut somewhere, and a part
     `joined` is read together with what comes next; with a probability of `stall` a segment, and what comes after it, waits up
-    to `stall_s` longer."""
+    to `stall_s` longer. Errors: UsageError."""
 
     latency_s: float = 0.0005
     bytes_s: float = 100e6
@@ -35,6 +38,17 @@ class Conditions:
     joined: float = 0.1
     stall: float = 0.0002
     stall_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, most in (("latency_s", inf), ("stall_s", inf), ("cut", 1), ("joined", 1), ("stall", 1)):
+            if not _is_between(getattr(self, name), 0, most):
+                raise UsageError(f"{name}={getattr(self, name)!r}: it is a number from 0{f' to {most}' * (most == 1)}")
+        if not _is_between(self.bytes_s, 0, inf) or not self.bytes_s:
+            raise UsageError(f"bytes_s={self.bytes_s!r}: it is a number of bytes a second, above 0")
+
+
+def _is_between(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, Real) and isfinite(value) and least <= float(value) <= most
 
 
 class Wires:
