@@ -141,7 +141,7 @@ class SimCluster(SimStepping):
             disk_bytes=self._disk_bytes,
             order=self.order if self._trace else None,
             facts=facts,
-            stage=self._staged,
+            stage=self._staging(),
         )
         self._nodes[name] = node
         return node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,11 @@ class SimDirection(Direction):
 
     def __init__(self, cluster: SimStepping, world: SimulatedWorld) -> None:
         super().__init__(world)
-        self._cluster = cluster
+        self._of = weakref.ref(cluster)  # nodes that wait for it must not keep the cluster in existence
+
+    @property
+    def _cluster(self) -> SimStepping | None:
+        return self._of()
 
 
 @verbs("result")
@@ -44,12 +49,17 @@ class SimStepping(Travel):
     _trace: bool | str
     _quiet_s = 0.05  # of virtual time: a hundred times what a message takes, or a disk
 
-    def _staged(self, world: SimulatedWorld, tracer: Tracer) -> Stage:
-        """The stage of a node's next life."""
-        stage = Stage(world, tracer, lambda message: self.stage.ask(world, message))
-        self.stage.joined(stage)
-        tracer.texts = self._trace == "messages"
-        return stage
+    def _staging(self) -> Callable[[SimulatedWorld, Tracer], Stage]:
+        """What makes the stage of a node's next life."""
+        direction, texts = self.stage, self._trace == "messages"
+
+        def staged(world: SimulatedWorld, tracer: Tracer) -> Stage:
+            stage = Stage(world, tracer, lambda message: direction.ask(world, message))
+            direction.joined(stage)
+            tracer.texts = texts
+            return stage
+
+        return staged
 
     def _carry_out(self, function: Callable[[], Any]) -> Operation:
         number = str(len(self.operations) + 1)

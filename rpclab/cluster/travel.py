@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import operator
 import threading
+import weakref
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
@@ -221,9 +222,16 @@ class Travel(Cluster[SimNode]):
 
     def _began(self) -> None:
         """The simulation is there, and nothing has happened in it yet."""
-        self.simulation.scheduler.owner = self
+        self.simulation.scheduler.owned_by(self)
+        weakref.finalize(self, _let_end, self.simulation, self._thread).atexit = False
         if self._journey is not None:
             self._journey.began(self.simulation)
+
+
+def _let_end(simulation: Simulation, thread: int) -> None:
+    """Nobody has the cluster any more: what still waits in it would be kept for ever. Only its own thread can end that."""
+    if threading.get_ident() == thread:
+        simulation.close()
 
 
 def _lineage(cluster: object) -> object:

@@ -47,6 +47,9 @@ class Life:
         return moment
 
 
+def _nothing() -> None: ...
+
+
 class SimulatedTask:
     """A greenlet and what it waits for. `result` and `error` are what its function came to; an error that nobody `asked` for
     is a fault. What interrupts one that was asked for, as Ctrl-C does, interrupts all that is run with it."""
@@ -72,7 +75,8 @@ class SimulatedTask:
 
     def _run(self, woken: bool) -> None:
         try:
-            self.result = self._function()
+            function, self._function = self._function, _nothing  # one that is over keeps nothing in existence
+            self.result = function()
         except Exception as error:
             self.error = error
             if not self._asked:

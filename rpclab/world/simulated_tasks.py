@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Any
+from weakref import ref
 
 from greenlet import GreenletExit, getcurrent
 
@@ -41,8 +42,7 @@ class Scheduler:
         self.faults: list[tuple[SimulatedTask, Exception]] = []
         """Tasks that ended with an exception, which no task of ours should."""
         self.hub = getcurrent()
-        self.owner: object = None
-        """Whose simulation it is."""
+        self._owner: Callable[[], object] = lambda: None
         self.chance_at_lock = chance.random
         """Drawn by who takes a lock; it halts first while it is to: so whoever need not halt asks nothing."""
         self.halt: Callable[[], None] | None = None
@@ -57,6 +57,15 @@ class Scheduler:
         self._ready: list[SimulatedTask] = []
         self._events: list[tuple[float, int, Callable[[Any], object], Any]] = []
         self._number = 0
+
+    @property
+    def owner(self) -> object:
+        """Whose simulation it is."""
+        return self._owner()
+
+    def owned_by(self, owner: object) -> None:
+        """Say whose it is, without keeping that in existence: what still waits here must not."""
+        self._owner = ref(owner)
 
     def halt_with(self, halt: Callable[[], None] | None) -> None:
         """Have `halt` called at the next moment at which a task may be interrupted: see simulated_halt.py."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import subprocess
 import sys
+import weakref
 
 import pytest
 from blake3 import blake3
+from greenlet import greenlet
 
 from rpclab import SimCluster
 from rpclab.errors import ConnectionLost, DiskFull, NoSuchFile, NotRunning, RpclabError, UsageError
@@ -244,3 +247,26 @@ def test_without_a_trace_there_is_nothing_to_judge() -> None:
         assert cluster.event_log("manager") == b"" and len(cluster.history) == 0
         with pytest.raises(UsageError, match="trace=False"):
             cluster.check()
+
+
+def test_a_cluster_that_nobody_has_any_more_leaves_nothing_behind() -> None:
+    def waiting() -> int:
+        gc.collect()
+        return sum(isinstance(each, greenlet) and not each.dead for each in gc.get_objects())
+
+    def use(seed: int) -> weakref.ref[SimCluster]:
+        cluster = SimCluster(seed=seed)
+        client = cluster.clients["client1"]
+        client.put("a", CONTENTS)
+        client.backup("a")
+        cluster.kill("server1")
+        cluster.pause("server2")
+        cluster.run(lambda: client.list_files(), lambda: cluster.sleep(1))
+        return weakref.ref(cluster)
+
+    before = waiting()
+    for seed in range(4):
+        gone = use(seed)
+        gc.collect()
+        assert gone() is None
+    assert waiting() <= before
