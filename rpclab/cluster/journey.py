@@ -123,9 +123,13 @@ class Journey:
             self._simulation.scheduler.halt_with(self._drive.halt)
 
     def _difference(self, number: int) -> ReplayDiffers:
-        before = _told(self._lines[number - 1]) if number <= len(self._lines) else "nothing"
-        lines = self._cluster.order.lines
-        now = _told(lines[number - 1]) if number <= len(lines) else "nothing more"
+        first, again = (
+            _decode(lines[number - 1]) if number <= len(lines) else None
+            for lines in (self._lines, self._cluster.order.lines)
+        )
+        before, now = _told(first) if first else "nothing", _told(again) if again else "nothing more"
+        if first and again and before == now:
+            before, now = (f"{told} ({more})" for told, more in zip((before, now), _apart(first, again), strict=True))
         return ReplayDiffers(
             f"event {number:,} was {before}; made again it is {now}. What the cluster's own verbs do is the same each time: look "
             f"at the functions that you gave it. One that remembers something from call to call (a list, a counter, a generator "
@@ -150,7 +154,16 @@ class Journey:
         self._cluster._journey = None
 
 
-def _told(line: bytes) -> str:
-    event = _decode(line)
+def _told(event: Event) -> str:
     about = " ".join(each for each in (event.kind, event.method, event.file) if each)
     return f"{about!r} at {event.node}, {event.time:.6f} s" + (f", with {event.peer}" if event.peer else "")
+
+
+def _apart(one: Event, other: Event) -> tuple[str, str]:
+    """What of two events that look alike is not the same."""
+    known = [msgspec.to_builtins(event) for event in (one, other)]
+    for each in known:
+        each |= each.pop("detail", {})
+    keys = [key for key in {**known[0], **known[1]} if known[0].get(key) != known[1].get(key)]
+    first, second = (", ".join(f"{key}: {each.get(key)!s:.60}" for key in keys) for each in known)
+    return first, second

@@ -200,6 +200,19 @@ def test_a_function_that_remembers_something_is_found_out() -> None:
     cluster.at(number - 1).close()  # up to there it is the same
 
 
+def test_of_two_events_that_look_alike_it_is_told_what_is_not_the_same() -> None:
+    turns = iter(range(1_000))
+
+    def in_turn(servers: Any, request: Any, random: Any) -> Any:
+        return servers[next(turns) % len(servers)]
+
+    cluster = SimCluster(seed=1, placement=in_turn, replicas=1)
+    ann = cluster.clients["client1"]
+    ann.backup(ann.put("a", b"contents"))
+    with pytest.raises(ReplayDiffers, match=r"'placed client1/a' at manager.*'server1'.*made again.*'server2'"):
+        cluster.at(len(cluster.events))
+
+
 def test_a_run_that_ends_earlier_than_it_did_is_found_out() -> None:
     cluster, done = SimCluster(seed=1), list[str]()
 
