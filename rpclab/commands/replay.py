@@ -25,7 +25,7 @@ _LAST = 60  # events in a diagram that is about no single file
 
 @click.command()
 @click.argument("which", metavar="SEED|FILE")
-@click.option("--shrink", is_flag=True, help="look for a smaller schedule that fails too")
+@click.option("--shrink", is_flag=True, help="look for a smaller schedule that fails too; Ctrl-C ends that")
 @click.option("--within", default=120.0, show_default=True, metavar="SECONDS", help="how long to look for it")
 @click.option("--to", default="out", show_default=True, metavar="DIR", help="where schedules and stories are written")
 @json_option

@@ -219,10 +219,11 @@ class _Store:
             temporary.write_text(json.dumps({"arguments": arguments, "rows": rows}), encoding="utf-8")
             os.replace(temporary, path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise SweepFailed(
                 f"a result cannot be kept as {path}: {error.strerror}; what was kept before is there"
             ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def path(self, point: Mapping[str, Any]) -> pathlib.Path:
         digest = blake3(

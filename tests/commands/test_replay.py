@@ -72,5 +72,8 @@ def test_what_is_neither_a_seed_nor_a_schedule_is_said(
     ):
         assert run(["replay", which]) == 2
         assert said in capsys.readouterr().err
+    for within in ("nan", "-1"):
+        assert run(["replay", "1", "--within", within]) == 2
+        assert "it is a number of seconds, 0 or more" in capsys.readouterr().err
     assert run(["replay"]) == 2
     assert "Missing argument 'SEED|FILE'" in capsys.readouterr().err

@@ -153,6 +153,16 @@ def test_a_changed_function_is_another_one() -> None:
     assert fingerprint(functools.partial(double, n=1)) != fingerprint(functools.partial(double, n=2))
 
 
+def test_a_result_that_cannot_be_kept_is_said_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"experiment": lambda n, seed: n, "grid": {"n": [1]}, "progress": False}
+    sweep(**given, folder=tmp_path / "first")
+    (kept,) = (tmp_path / "first").iterdir()
+    (tmp_path / "kept" / kept.name).mkdir(parents=True)
+    with pytest.raises(SweepFailed, match=r"a result cannot be kept as .*: .*; what was kept before is there"):
+        sweep(**given, folder=tmp_path / "kept")
+    assert [each.name for each in (tmp_path / "kept").iterdir()] == [kept.name]
+
+
 def test_functions_in_one_line_and_values_that_look_alike_do_not_get_one_anothers_results(tmp_path: Path) -> None:
     kept: dict[str, Any] = {"folder": tmp_path / "kept", "progress": False}
     for _ in range(2):

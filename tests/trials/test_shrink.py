@@ -63,6 +63,18 @@ def test_a_planted_bug_is_shown_by_a_handful_of_steps(
     assert carry_out(small).problems == []  # without the bug
 
 
+def test_ctrl_c_ends_the_search_with_the_smallest_that_was_found() -> None:
+    def stop(tries: int, smallest: Schedule) -> None:
+        if tries == 8:
+            raise KeyboardInterrupt
+
+    with planted("stale version wins"):
+        first = carry_out(Schedule.of(2, 3.0))
+        found = shrink(first, 240, stop)
+    assert not found.finished and found.smallest.problems
+    assert sum(found.smallest.schedule.size) < sum(first.schedule.size)
+
+
 def test_there_is_no_end_to_it_but_the_time() -> None:
     with planted("stale version wins"):
         first = carry_out(Schedule.of(2, 3.0))
