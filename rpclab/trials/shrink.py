@@ -84,8 +84,8 @@ def kind_of(problem: str) -> tuple[int, str]:
 
 
 def shrink(first: Outcome, within_s: float, tell: Callable[[int, Schedule], object]) -> Shrunk:
-    """Look for a smaller schedule than this one's that fails in the same way, for so many seconds, or until Ctrl-C; `tell` is told
-    of each try."""
+    """Look for a smaller schedule than this one's that fails in the same way, for so many seconds, or until Ctrl-C; `tell` is
+    told of each try."""
     search = _Search(first, within_s, tell)
     try:
         search.run()
