@@ -1,35 +1,32 @@
 """A server: takes files in, keeps them, copies them on, gives them back. What it stores is the store's business, how a file comes
-in is that of uploads.py, how copies travel that of replication.py; here is what it answers."""
+in is that of uploads.py, how copies travel that of replication.py, the document's own wire that of document.py; here is what it
+answers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from blake3 import blake3
-
-from ..config import Address, Limits, is_loopback
+from ..config import Address, Limits
 from ..errors import ClusterError, DigestMismatch, NotAllowed, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import FileRecord, Receipt, ServerRecord, file_key, pages
-from ..rpc import document
-from ..rpc.channel import Channel
-from ..rpc.document import DocumentRequest
+from ..rpc.document import FILENAME_RECEIVED
 from ..rpc.files import send_file
 from ..rpc.handshake import Identity
 from ..rpc.listener import Listener, Say, WhenBound
 from ..rpc.own_registry import registry_of
-from ..rpc.registry import Call, Registry, Then
+from ..rpc.registry import Call, Then
 from ..trace import Tracer
 from ..world.base import World
 from .checks import Checks
+from .document import DocumentWire
 from .manager_link import Link, ManagerLink
 from .own_replication import replication_of
 from .own_store import store_of
 from .pace import Pace
 from .scrub import Scrub
-from .store import Incoming
 from .uploads import Upload, Uploads
 
 __all__ = ["Server"]
@@ -57,7 +54,7 @@ class Server:
         say: Say = lambda line: None,
         show_messages: bool = False,
     ) -> None:
-        self._world, self._identity, self._say, self._show = world, identity, say, show_messages
+        self._world, self._identity, self._say = world, identity, say
         self._tracer = tracer or Tracer(world, identity.node)
         self._limits = limits or Limits()
         self.store = store_of(identity.own, world, folder, quota_bytes=quota_bytes, say=say)
@@ -80,13 +77,24 @@ class Server:
         self._address: Address = ("", 0)
         self.registry = registry_of(identity.own)
         self._register()
+        wire = DocumentWire(
+            world,
+            self.store,
+            self.link,
+            self._uploads,
+            self._replication,
+            self.registry,
+            self._tracer,
+            say,
+            show_messages,
+        )
         self._listener = Listener(
             world,
             self.registry,
             identity,
             self._tracer,
             limits=self._limits,
-            document=self._converse_document if document_wire else None,
+            document=wire.converse if document_wire else None,
             say=say,
             show_messages=show_messages,
         )
@@ -161,7 +169,7 @@ class Server:
         assert connection is not None  # only our own wire, which has one, calls this
         return _then(
             call,
-            document.FILENAME_RECEIVED,
+            FILENAME_RECEIVED,
             lambda: self._uploads.take_in(connection, job),
             otherwise=lambda: self._uploads.never_came(call, job),
             asked_after=True,  # confirmFile: a stop ends no upload between its last byte and its acknowledgement
@@ -255,42 +263,6 @@ class Server:
         found = [file for file in self.store.files() if last is None or (file.client, file.name, file.version) > last]
         return next(pages(found), [])
 
-    # ---- the document's wire
-
-    def _converse_document(self, channel: Channel) -> None:
-        if not is_loopback(channel.stream.peer):
-            raise NotAllowed("the document's wire is for loopback only")
-        registry = Registry()
-        for name in ("string", "sendPath"):
-            registry.take_over(self.registry, name)
-        document.converse(channel, registry, self._tracer, self._say, self._take_document_file, self._show)
-
-    def _take_document_file(self, channel: Channel, request: DocumentRequest) -> None:
-        """Store a file that a program of the document's wire sends, confirm it, then copy it on, in that order. This wire has two
-        copies of a file, whatever the cluster has, and replaces what was there before."""
-        name = request.args[0] if request.args and isinstance(request.args[0], str) else ""
-        backup = request.mark == document.BACKUP
-        incoming = self.store.begin(
-            document.CLIENT,
-            name,
-            -1,
-            self.link.next_version(),
-            wanted=1 if backup else 2,  # a program's own copy has a version of its own: it is none of the original's
-            saved=self._world.clock.wall(),
-            keep=1,
-        )
-        try:
-            document.send_reply(channel, self._tracer, document.FILENAME_RECEIVED)
-            file = incoming.commit(_write_pieces(incoming, document.file_pieces(channel)))
-        finally:
-            incoming.discard()
-        upload = self._world.nonce(8).hex()
-        self._uploads.stored(file, "replica" if backup else "original", upload, incoming.dropped)
-        document.send_reply(channel, self._tracer, document.FILE_RECEIVED)
-        if not backup:
-            for problem in self._replication.copy_after(file, upload, 1, [], keep=1).problems:
-                self._say(f"a copy of {file_key(file.client, file.name)} failed: {problem}")
-
 
 def _then(
     call: Call, result: Any, go_on: Callable[[], None], *, otherwise: Callable[[], None], asked_after: bool = False
@@ -303,20 +275,6 @@ def _then(
         go_on()
 
     return Then(result, after, asked_after)
-
-
-def _write_pieces(incoming: Incoming, pieces: Iterator[bytes]) -> str:
-    """Write a file of the document's wire as it comes; returns the digest of what came."""
-    hasher = blake3()
-    try:
-        for piece in pieces:
-            hasher.update(piece)
-            incoming.write([memoryview(piece)])
-    except StorageError:
-        for _ in pieces:  # the sender does not listen before EOF: its bytes must not be taken for requests
-            continue
-        raise
-    return hasher.hexdigest()
 
 
 def string(text: str) -> str:
