@@ -6,7 +6,7 @@ copy too many goes only when every one that stays has been read again just befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,8 +30,8 @@ from ..rpc.pool import Pools
 from ..trace import Tracer
 from ..world.base import Lock, Task, World
 from .balancing import Move, next_move
+from .decisions import Decisions
 from .directory import Directory
-from .placing import Decision
 from .settings import Settings
 from .upkeep import Bury, Copy, Trim, Work
 
@@ -56,10 +56,10 @@ class Repair:
         tracer: Tracer,
         limits: Limits,
         say: Say,
-        placed: Callable[..., None],
+        decisions: Decisions,
     ) -> None:
         self._world, self._directory, self._lock, self._settings = world, directory, lock, settings
-        self._tracer, self._limits, self._say, self._placed = tracer, limits, say, placed
+        self._tracer, self._limits, self._say, self._decisions = tracer, limits, say, decisions
         self._node = identity.node
         self._pools = Pools(
             world,
@@ -195,15 +195,18 @@ class Repair:
                 now=self._world.clock.now(),
                 random=self._world.random,
             )
-            self._trace_placed(decision, file, upload, "repair")
+            key = file_key(file.client, file.name)
+            self._decisions.placed(
+                [decision],
+                [decision.server],
+                key,
+                file.size,
+                upload=upload,
+                version=file.version,
+                purpose="repair",
+            )
         self._send(file, sources, decision.server, upload, "repair")
         self._count(copied=1, copied_bytes=file.size)
-
-    def _trace_placed(self, decision: Decision, file: FileRecord, upload: str, purpose: str) -> None:
-        key = file_key(file.client, file.name)
-        self._placed(
-            [decision], [decision.server], key, file.size, upload=upload, version=file.version, purpose=purpose
-        )
 
     def _send(
         self, file: FileRecord, sources: list[ServerRecord], target: ServerRecord, upload: str, purpose: str

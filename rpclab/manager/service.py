@@ -14,7 +14,7 @@ from typing import Any
 from ..config import Address, Limits, is_loopback
 from ..errors import ClusterError, NotAllowed, UsageError
 from ..names import check_client, check_name
-from ..records import Deletion, Location, Placement, ServerRecord, file_key, pages
+from ..records import Deletion, Placement, file_key, pages
 from ..rpc import document
 from ..rpc.channel import Channel
 from ..rpc.handshake import Identity
@@ -24,10 +24,11 @@ from ..rpc.registry import Call, Registry
 from ..trace import Tracer
 from ..world.base import World
 from ..world.repeating import Repeating
+from .decisions import Decisions
 from .directory import Directory
 from .enrolment import Enrolment
 from .looking import look
-from .placing import Decision
+from .queries import Queries
 from .repair import Repair
 from .settings import Settings
 
@@ -72,12 +73,14 @@ class Manager:
             self.directory.placing.shown = 0
         self._lock = world.tasks.lock()  # guards the directory
         self._watching = Repeating(world, self._watch, self.settings.heartbeat_s / 2, f"{identity.node}-watch")
+        self._decisions = Decisions(self._tracer, self.settings.policy_name)
         self._repair = Repair(
-            world, identity, self.directory, self._lock, self.settings, self._tracer, limits, say, self._trace_placed
+            world, identity, self.directory, self._lock, self.settings, self._tracer, limits, say, self._decisions
         )
         self._enrolment = Enrolment(
             world, self.directory, self._lock, self.settings, self._tracer, say, self._repair.gone, identity.own
         )
+        self._queries = Queries(self.directory, self._lock, self._enrolment.wait_until_known)
         self.registry = registry_of(identity.own)
         self._register()
         self._show = show_messages
@@ -95,13 +98,13 @@ class Manager:
     def _register(self) -> None:
         reading: list[Callable[..., Any]] = [
             string,
-            self.get_quantity,
+            self._queries.get_quantity,
             self.get_settings,
             self.next_version,  # each is used once, and none is missed
-            self.find_file,
-            self.list_versions,
-            self.list_files,
-            self.list_servers,
+            self._queries.find_file,
+            self._queries.list_versions,
+            self._queries.list_files,
+            self._queries.list_servers,
             self.get_upkeep,
         ]
         for function in reading:
@@ -136,11 +139,6 @@ class Manager:
 
     # ---- remote methods: the description's
 
-    def get_quantity(self) -> int:
-        """How many servers are connected."""
-        with self._lock:
-            return len(self.directory)
-
     def get_server(self, call: Call, address: Address | None = None) -> Address:
         """The address of the server that the placement policy chooses; `address` must not be chosen."""
         wire = None if call.peer.wire == "document" else "rpclab"
@@ -151,26 +149,14 @@ class Manager:
                 exclude=frozenset({address} if address else ()),
                 wire=wire,
             )
-            self._trace_placed([decision], [decision.server], file="", size=0, request=call.event)
+            self._decisions.placed([decision], [decision.server], file="", size=0, request=call.event)
         return decision.server.address
 
     # ---- remote methods: the project's
 
     def get_settings(self) -> dict[str, Any]:
         """How this cluster keeps files."""
-        settings = self.settings
-        return {
-            "placement": settings.policy_name,
-            "replicas": settings.replicas,
-            "replication": settings.replication,
-            "acknowledge": settings.acknowledge,
-            "keep": settings.keep,
-            "heartbeat_s": settings.heartbeat_s,
-            "dead_s": settings.dead_s,
-            "repair": settings.repair,
-            "scrub_bytes_s": settings.scrub_bytes_s,
-            "scrub_round_s": settings.scrub_round_s,
-        }
+        return self.settings.told()
 
     def place_file(
         self,
@@ -202,7 +188,7 @@ class Manager:
                 exclude=frozenset(exclude or ()),
                 version=version,
             )
-            self._trace_placed(
+            self._decisions.placed(
                 plan.decisions,
                 plan.servers,
                 file_key(client, name),
@@ -221,19 +207,6 @@ class Manager:
         with self._lock:
             self.directory.placing.release(upload)
         return True
-
-    def find_file(self, client: str, name: str, version: int | None = None) -> Location:
-        """The newest version of a file, or the given one, and the servers that hold it."""
-        self._enrolment.wait_until_known()
-        with self._lock:
-            return self.directory.locate(client, name, version)
-
-    def list_versions(self, client: str, name: str) -> list[Location]:
-        """Every version of a file that is kept, the newest first."""
-        self._enrolment.wait_until_known()
-        with self._lock:
-            found = self.directory.versions(client, name)
-        return next(pages(found), [])
 
     def prepare_delete(self, call: Call, client: str, name: str, keep: int = 0) -> Deletion:
         """How to delete a file, or all but its `keep` newest versions: up to which version, and the servers to tell, those with
@@ -270,19 +243,6 @@ class Manager:
         with self._lock:
             return self.directory.next_version()
 
-    def list_files(self, client: str | None = None, after: tuple[str, str] | None = None) -> list[Location]:
-        """A page of the stored files in order; the next page comes `after` the last (client, name) of this one."""
-        self._enrolment.wait_until_known()
-        with self._lock:
-            found = self.directory.files(client, after, Limits().page)
-        return next(pages(found), [])
-
-    def list_servers(self, after: str = "") -> list[ServerRecord]:
-        """A page of the connected servers in order of name; the next page comes `after` the last name of this one."""
-        with self._lock:
-            found = [server for server in self.directory.servers() if server.node > after]
-        return next(pages(found), [])
-
     def look(self) -> dict[str, Any]:
         """What it knows, for people: not more than one message holds."""
         with self._lock:
@@ -294,30 +254,6 @@ class Manager:
         """Look who is silent, then see to copies, if enough is known."""
         if self._enrolment.watch() and self.settings.repair:
             self._repair.look()
-
-    def _trace_placed(
-        self,
-        decisions: Any,
-        servers: Any,
-        file: str,
-        size: int,
-        *,
-        upload: str = "",
-        version: int = 0,
-        purpose: str = "backup",
-        request: int = 0,
-    ) -> None:
-        if self._tracer.enabled:
-            detail = {
-                "policy": self.settings.policy_name,
-                "servers": [server.node for server in servers],
-                "decisions": [_decision(decision) for decision in decisions],
-                "upload": upload,
-                "version": version,
-                "purpose": purpose,
-                **({"request": request} if request else {}),
-            }
-            self._tracer.event("placed", file=file, bytes=size, detail=detail)
 
     def _converse_document(self, channel: Channel) -> None:
         if not is_loopback(channel.stream.peer):
@@ -346,7 +282,3 @@ def _wire_name(function: Callable[..., Any]) -> str:
 def _own_files_only(call: Call, client: str) -> None:
     if call.peer.role == "client" and client != call.peer.node:
         raise NotAllowed(f"{call.peer.node} may change its own files, not those of {client}")
-
-
-def _decision(decision: Decision) -> dict[str, Any]:
-    return {"server": decision.server.node, "candidates": dict(decision.candidates), "count": decision.count}

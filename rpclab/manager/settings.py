@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 from ..config import ACKNOWLEDGE, REPLICATION
 from ..errors import UsageError
@@ -42,6 +43,21 @@ class Settings:
     def suspect_s(self) -> float:
         """Silence after which a server is suspected: one heartbeat was missed, the next is due."""
         return 2 * self.heartbeat_s
+
+    def told(self) -> dict[str, Any]:
+        """What clients and servers are told of it."""
+        return {
+            "placement": self.policy_name,
+            "replicas": self.replicas,
+            "replication": self.replication,
+            "acknowledge": self.acknowledge,
+            "keep": self.keep,
+            "heartbeat_s": self.heartbeat_s,
+            "dead_s": self.dead_s,
+            "repair": self.repair,
+            "scrub_bytes_s": self.scrub_bytes_s,
+            "scrub_round_s": self.scrub_round_s,
+        }
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
