@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from ..errors import DigestMismatch, StorageError
-from ..records import FileRecord
+from ..records import FileRecord, file_key
 from ..world.base import World
-
-if TYPE_CHECKING:
-    from .store import Store
+from .folder import Folder
+from .room import Room
 
 __all__ = ["Incoming"]
+
+Commit = Callable[[FileRecord, str, int | None], tuple[FileRecord, list[FileRecord]]]
 
 
 class Incoming:
     """A file that is arriving: write its pieces, then `commit`, or `discard` it. Nothing of it shows before.
 
-    `keep` is how many versions of it stay, None for all; `dropped` are those that made way when it was committed.
+    `keep` is how many versions of it stay, None for all; `dropped` are those that made way when it was committed. `commit`
+    is the store's: it gives a synced file its place.
     """
 
-    def __init__(self, store: Store, world: World, file: FileRecord, keep: int | None, frees: int, room: int) -> None:
+    def __init__(
+        self,
+        world: World,
+        place: Folder,
+        room: Room,
+        commit: Commit,
+        file: FileRecord,
+        keep: int | None,
+        frees: int,
+        announced: int,
+    ) -> None:
         self.client, self.name, self.size, self.version = file.client, file.name, file.size, file.version
         self.keep = keep
         self.dropped: list[FileRecord] = []
         self.file = file
-        self._frees, self._room = frees, room  # bytes of what makes way for it; bytes that the store keeps free for it
-        self._store, self._disk = store, world.disk
+        self._frees, self._announced = frees, announced  # bytes of what makes way for it; bytes of room kept for it
+        self._place, self._room, self._commit = place, room, commit
         self._temporary = world.nonce(8).hex()
-        self._path = store.place.waiting(self._temporary)
-        self._writer = self._disk.create(self._path)
+        self._path = place.waiting(self._temporary)
+        self._writer = world.disk.create(self._path)
         self._written = 0
         self._open = True
 
@@ -40,9 +51,8 @@ class Incoming:
         """Errors: DiskFull, StorageError, and QuotaExceeded when more comes than was announced."""
         count = sum(map(len, pieces))
         if self.size < 0:
-            added = max(0, self._written + count - self._frees) - self._room
-            self._store.announce(self.client, self.name, count, added)
-            self._room += added
+            added = max(0, self._written + count - self._frees) - self._announced
+            self._announced += self._room.announce(file_key(self.client, self.name), count, added)
         elif self._written + count > self.size:
             raise StorageError(f"{self.name} was announced with {self.size:,} bytes, more than that came")
         self._written += count
@@ -58,7 +68,7 @@ class Incoming:
             self._writer.sync()
             self._writer.close()
             file = replace(self.file, size=self._written, digest=digest)
-            stored, self.dropped = self._store.commit(file, self._temporary, self.keep)
+            stored, self.dropped = self._commit(file, self._temporary, self.keep)
             return stored
         finally:
             self.discard()
@@ -68,5 +78,5 @@ class Incoming:
         if self._open:
             self._open = False
             self._writer.close()
-            self._store.arrived(self._room)
-            self._store.place.forget(self._path)
+            self._room.arrived(self._announced)
+            self._place.forget(self._path)

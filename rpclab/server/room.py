@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import DiskFull, QuotaExceeded
-from ..world.base import Disk
+from ..world.base import Disk, Lock
 from .index import Index
 
 __all__ = ["Room"]
@@ -12,21 +12,34 @@ _SPARE_BYTES = 1 << 20  # left free on the disk for the journal and the event lo
 
 
 class Room:
-    """What a server may store, and what is `arriving`: bytes announced and not yet stored. Not locked: its store does that."""
+    """What a server may store, beside what the index says is stored. `lock` guards both."""
 
-    def __init__(self, disk: Disk, folder: str, quota_bytes: int | None) -> None:
-        self._disk, self._folder, self._quota_bytes = disk, folder, quota_bytes
-        self.arriving = 0
+    def __init__(self, disk: Disk, folder: str, quota_bytes: int | None, index: Index, lock: Lock) -> None:
+        self._disk, self._folder, self._quota_bytes, self._index, self._lock = disk, folder, quota_bytes, index, lock
+        self._arriving = 0  # bytes announced and not yet stored
 
-    def check(self, file: str, size: int, added: int, index: Index) -> None:
-        """Raise QuotaExceeded or DiskFull unless `size` bytes fit, which add so many to what is stored."""
-        stored, quota = index.stored_bytes, self._quota_bytes
-        if quota is not None and stored + self.arriving + added > quota:
+    def announce(self, file: str, size: int, added: int) -> int:
+        """Keep room for `size` bytes of a file, which add so many to what is stored; `arrived` gives what this returns free
+        again. Errors: QuotaExceeded, DiskFull."""
+        with self._lock:
+            if size:
+                self._check(file, size, added)
+            self._arriving += added
+            return added
+
+    def arrived(self, added: int) -> None:
+        """An announced file has come or never will: its room is free again."""
+        with self._lock:
+            self._arriving -= added
+
+    def _check(self, file: str, size: int, added: int) -> None:
+        stored, quota, index = self._index.stored_bytes, self._quota_bytes, self._index
+        if quota is not None and stored + self._arriving + added > quota:
             raise QuotaExceeded(
                 f"no room for {file} ({size:,} bytes): {stored:,} bytes are stored, "
-                f"{self.arriving:,} are arriving, the quota is {quota:,}{_advice(index)}"
+                f"{self._arriving:,} are arriving, the quota is {quota:,}{_advice(index)}"
             )
-        free = self._disk.free_bytes(self._folder) - _SPARE_BYTES - self.arriving
+        free = self._disk.free_bytes(self._folder) - _SPARE_BYTES - self._arriving
         if size > free:
             raise DiskFull(
                 f"no room for {file} ({size:,} bytes): the disk has {max(0, free):,} bytes free{_advice(index)}"

@@ -44,6 +44,12 @@ class Shelf:
         """The versions beside this one, in order."""
         return sorted(each for each in self.versions if each != version)
 
+    def kept_with(self, version: int, keep: int | None) -> tuple[list[int], list[FileRecord]]:
+        """Which versions stay, in order, when this one comes and `keep` of them are kept, None for all; which make way."""
+        versions = sorted({*self.versions, version})
+        kept = versions if keep is None else versions[-max(1, keep) :]
+        return kept, [self.versions[each] for each in versions if each not in kept and each != version]
+
     def take_in(self, version: int, incoming: str, kept: Collection[int]) -> str:
         """Give a file that waits in Incoming its place; of the others those in `kept` stay. Returns the folder that is to be
         synced for it."""

@@ -67,10 +67,10 @@ class Store:
         self._tombstone_s = tombstone_s
         self._lock = world.tasks.lock()  # guards everything below, and the order of the journal
         self._journal = Journal(world, folder)
-        self._room = Room(world.disk, folder, quota_bytes)
         self._report = _next_life(world)  # a report of an earlier life may arrive after this one has begun
         self.place = Folder(world.disk, folder)
         self._index = Index(self.place)
+        self._room = Room(world.disk, folder, quota_bytes, self._index, self._lock)
         self._changes = Changes(world.disk, self.place, self._journal, self._index, say)
         self._epoch = Epoch(world.disk, folder)
         self._held = self._disk.lock(f"{folder}/lock")
@@ -155,12 +155,12 @@ class Store:
         """
         client, name = check_client(client), check_name(name)
         frees = self._frees(client, name, version, keep)
-        room = self.announce(client, name, max(0, size), max(0, size - frees))
+        announced = self._room.announce(file_key(client, name), max(0, size), max(0, size - frees))
         file = FileRecord(client, name, size, "", version, wanted=wanted, saved=saved)
         try:
-            return Incoming(self, self._world, file, keep, frees, room)
+            return Incoming(self._world, self.place, self._room, self.commit, file, keep, frees, announced)
         except BaseException:
-            self.arrived(room)
+            self._room.arrived(announced)
             raise
 
     def _frees(self, client: str, name: str, version: int, keep: int | None) -> int:
@@ -168,23 +168,9 @@ class Store:
         with self._lock:
             self._index.check(client, name)
             shelf = self._index.shelf(client, name)
-            _, gone = _ranked(shelf, version or self._index.above(client, name), keep)
+            _, gone = shelf.kept_with(version or self._index.above(client, name), keep)
             same = shelf.versions.get(version)
             return sum(file.size for file in gone) + (same.size if same else 0)
-
-    def announce(self, client: str, name: str, size: int, added: int) -> int:
-        """Keep `added` bytes of room for so many bytes of a file; `arrived` gives what this returns free again. Errors:
-        QuotaExceeded, DiskFull."""
-        with self._lock:
-            if size:
-                self._room.check(file_key(client, name), size, added, self._index)
-            self._room.arriving += added
-            return added
-
-    def arrived(self, size: int) -> None:
-        """An announced file has come or never will: its room is free again."""
-        with self._lock:
-            self._room.arriving -= size
 
     def commit(self, file: FileRecord, incoming: str, keep: int | None) -> tuple[FileRecord, list[FileRecord]]:
         """Give a synced file in Incoming its place. Returns what is stored now (the newest, where `keep` newer ones left no
@@ -202,7 +188,7 @@ class Store:
             promised = (shelf.key, file.version) not in self._changes.unpromised
             if there is not None and there.digest == file.digest and promised:
                 return there, []
-            kept, gone = _ranked(shelf, file.version, keep)
+            kept, gone = shelf.kept_with(file.version, keep)
             if file.version not in kept:
                 return self._index.get(file.client, file.name), []
             line = Entry(file, incoming, kept=[version for version in kept if version != file.version])
@@ -298,10 +284,3 @@ class Store:
             self._changes.close()
             self._journal.close()
             self._held.close()
-
-
-def _ranked(shelf: Shelf, version: int, keep: int | None) -> tuple[list[int], list[FileRecord]]:
-    """Which versions stay when one is added, in order, and which of those on the shelf make way."""
-    versions = sorted({*shelf.versions, version})
-    kept = versions if keep is None else versions[-max(1, keep) :]
-    return kept, [shelf.versions[each] for each in versions if each not in kept and each != version]
