@@ -1,9 +1,4 @@
-"""A run as the judge sees it: the history by file and by server, which faults were planted, which logs can be
-trusted.
-
-A log is trusted if its events are numbered from 1 without a gap or a repetition, and nobody received a message that
-was sent by an event beyond its end. From such a log it also follows what did not happen.
-"""
+"""A run as the judge sees it: the history by file and by server, which faults were planted, and which logs can be trusted."""
 
 from __future__ import annotations
 
@@ -13,11 +8,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from ..rpc.document import CLIENT as DOCUMENT_CLIENT
 from ..trace import Event
 from .folder import ServerFolder
 from .history import History, natural_order
-from .report import Finding, Verdict
+from .logs import Logs
 
 __all__ = ["CHANGES", "STAGED", "Run", "versions_in"]
 
@@ -36,6 +30,7 @@ class Run:
     def __init__(self, history: History, folders: Mapping[str, ServerFolder]) -> None:
         self.history = history
         self.folders = dict(folders)
+        self.logs = Logs(history)
 
     # ---- who there is
 
@@ -63,73 +58,6 @@ class Run:
         """The nodes with a log that are neither manager nor server, nor what plants faults."""
         others = {*self.managers, *self.servers, "cluster"}
         return [node for node in self.history.nodes if node not in others]
-
-    # ---- which logs can be trusted
-
-    @cached_property
-    def holes(self) -> dict[str, str]:
-        """For each node whose log is not whole: what is wrong with it."""
-        numbers: dict[str, list[int]] = {}
-        for event in self.history:
-            numbers.setdefault(event.node, []).append(event.number)
-        holes: dict[str, str] = {}
-        for node, found in numbers.items():
-            last = max(found)
-            if len(set(found)) < len(found):
-                repeated = next(number for number, times in Counter(found).items() if times > 1)
-                holes[node] = f"event {repeated} stands more than once in the log of {node}"
-            elif len(found) < last:
-                missing = min(set(range(1, last + 1)).difference(found))
-                holes[node] = f"event {missing} is missing from the log of {node}"
-        heard: dict[str, int] = {}
-        for event in self.history:
-            if event.cause is not None and event.cause[1] > heard.get(event.cause[0], 0):
-                heard[event.cause[0]] = event.cause[1]
-        for node, number in heard.items():
-            if node in numbers and node not in holes and number > max(numbers[node]):
-                holes[node] = f"the log of {node} ends before its event {number}, which others received"
-        return holes
-
-    def distrust(self, node: str) -> str:
-        """Why it does not follow from a node's log what did not happen; "" if it does."""
-        if node not in self._logged:
-            return f"{node} wrote no event log"
-        return self.holes.get(node, "")
-
-    @cached_property
-    def blind(self) -> str:
-        """Why it cannot be said of two events that neither happened before the other; "" if it can.
-
-        What happened before what is found over other nodes, so one missing log can hide it.
-        """
-        if self.history.damaged:
-            return "damaged lines of the event logs cannot be read"
-        silent = {event.cause[0] for event in self.history if event.cause and event.cause[1]} - self._logged
-        return next(iter(self.holes.values()), "") or (f"{min(silent)} wrote no event log" if silent else "")
-
-    @cached_property
-    def _logged(self) -> set[str]:
-        return set(self.history.nodes)
-
-    def hidden(self, nodes: list[str]) -> list[Finding]:
-        """A finding for each of these nodes whose log is not whole, and one for lines that nobody can read."""
-        found = [Finding(Verdict.UNKNOWN, f"{self.holes[node]}.", node) for node in nodes if node in self.holes]
-        if self.history.damaged:
-            found.append(
-                Finding(
-                    Verdict.UNKNOWN,
-                    f"{self.history.damaged:,} damaged line{'s' * (self.history.damaged > 1)} of the event logs cannot be read.",
-                )
-            )
-        return found
-
-    @cached_property
-    def silent_clients(self) -> list[str]:
-        """Clients whose backups were stored, but who wrote no event log: what they were promised is not known."""
-        logged = self._logged
-        owners = {event.file.partition("/")[0] for event in self.history.of("stored") if event.copy == "original"}
-        writers = {node.rpartition("-")[0] for node in logged} | logged
-        return sorted(owners - writers - {DOCUMENT_CLIENT})
 
     # ---- faults
 
@@ -262,7 +190,7 @@ class Run:
         for event in self.history.of("removed"):
             found.setdefault(event.file, []).append(event)
         for event, askers in self._delete_calls:
-            if self.distrust(event.node) or askers.difference(self.managers):
+            if self.logs.distrust(event.node) or askers.difference(self.managers):
                 found.setdefault(event.file, []).append(event)
         return found
 

@@ -44,10 +44,10 @@ def judge(run: Run) -> Judgement:
     owed = [event for (file, version), event in claims.items() if not run.deleted(file, version)]
     for event in owed:
         findings += _at_the_end(run, event)
-    findings += run.hidden(run.clients)
+    findings += run.logs.hidden(run.clients)
     findings += [
         Finding(Verdict.UNKNOWN, f"{client} backed files up and wrote no event log: what it was promised is not known.")
-        for client in run.silent_clients
+        for client in run.logs.silent_clients
     ]
     return Judgement(
         "copies",
@@ -92,7 +92,7 @@ def _stored_before(run: Run, event: Event, server: str) -> Finding | None:
     known = run.of_file(server, event.file, "stored")
     if any(each.detail.get("version", 0) > version and before(each, event) for each in known):
         return None  # a newer version had come there already
-    distrust = run.distrust(server)
+    distrust = run.logs.distrust(server)
     if distrust and not same:
         return Finding(
             Verdict.UNKNOWN,
@@ -102,8 +102,8 @@ def _stored_before(run: Run, event: Event, server: str) -> Finding | None:
             (event,),
         )
     others = [each for each in same if each.detail.get("digest") != digest]
-    if not others and same and run.blind:
-        said = f"whether {server} had stored it when it was acknowledged is not known, for {run.blind}"
+    if not others and same and run.logs.blind:
+        said = f"whether {server} had stored it when it was acknowledged is not known, for {run.logs.blind}"
         return Finding(Verdict.UNKNOWN, f"{event.file}: {said}.", server, event.file, (*same[:1], event))
     if others:
         said = f"{server} stored other bytes than those that were acknowledged"
@@ -158,7 +158,7 @@ def _lack(run: Run, server: str, event: Event) -> _Lack:
         return _Lack(server, "allowed", f"{server} had it damaged, and by the newer versions it need not be made anew")
     if damage:
         return _Lack(server, "fault", f"the copy on {server} was damaged on purpose and not repaired", tuple(damage))
-    distrust = run.distrust(server)
+    distrust = run.logs.distrust(server)
     if distrust:
         return _Lack(server, "unseen", distrust)
     for kind, said in (("quarantined", "found its copy damaged"), ("dropped", "dropped its copy as one too many")):

@@ -36,7 +36,7 @@ class _Told:
 
 
 def judge(run: Run) -> Judgement:
-    findings = run.hidden(run.managers)
+    findings = run.logs.hidden(run.managers)
     told = _told(run)
     if not run.managers:
         findings.append(Finding(Verdict.UNKNOWN, "No manager wrote an event log: what it knew is not known."))
@@ -81,7 +81,7 @@ def _own_word(run: Run, server: str, told: _Told | None) -> list[Finding]:
     """Whether a server's disk holds as many bytes as it says itself."""
     folder = run.folders.get(server)
     if folder is None or folder.problem:
-        if told is None or run.distrust(server):
+        if told is None or run.logs.distrust(server):
             return []  # a program of the document's wire, whose folder is its own business
         why = "was not given" if folder is None else f"could not be read: {folder.problem}"
         return [Finding(Verdict.UNKNOWN, f"The folder of {server} {why}.", server)]
@@ -95,7 +95,7 @@ def _own_word(run: Run, server: str, told: _Told | None) -> list[Finding]:
     if not said or lies in said or said & _without_damaged(run, server, folder):
         return []
     events = tuple(words[-1:]) or ((told.event,) if told else ())
-    distrust = run.distrust(server)
+    distrust = run.logs.distrust(server)
     whole = run.damage(server, "")
     verdict = Verdict.UNKNOWN if distrust or whole else Verdict.INVALID
     last = int(events[-1].detail.get("stored_bytes", 0)) if events else 0
@@ -139,7 +139,7 @@ def _managers_word(run: Run, server: str, told: _Told) -> list[Finding]:
     last = own[-1] if own else None
     untold = [event for event in own if not run.history.happened_before(event, told.event)]
     known = not untold or any(_promised(run, event) for event in untold)
-    hidden = bool(run.hidden(run.managers))
+    hidden = bool(run.logs.hidden(run.managers))
     verdict = Verdict.INVALID if known and not hidden else Verdict.UNKNOWN
     why = "; its report may have been under way when the run ended" if not known else ""
     said = f"The manager counts {told.stored_bytes:,} bytes on {server}, {truth:,} {whose}{why}."

@@ -38,7 +38,7 @@ def judge(run: Run) -> Judgement:
     findings += [
         Finding(Verdict.UNKNOWN, f"The folder of {server} was not given.", server)
         for server in run.servers
-        if server not in run.folders and not run.distrust(server)
+        if server not in run.folders and not run.logs.distrust(server)
     ]
     return Judgement(
         "folders",
@@ -80,10 +80,13 @@ def _copy(run: Run, server: str, file: str, copy: Copy) -> list[Finding]:
     if any(version[:2] == (copy.size, copy.digest) for version in known) or run.damage(server, file):
         return []
     if not known:
-        if run.holes.get(server):
+        if run.logs.holes.get(server):
             return [
                 Finding(
-                    Verdict.UNKNOWN, f"On {server}: {copy.path} is in no log, but {run.holes[server]}.", server, file
+                    Verdict.UNKNOWN,
+                    f"On {server}: {copy.path} is in no log, but {run.logs.holes[server]}.",
+                    server,
+                    file,
                 )
             ]
         return [Finding(Verdict.INVALID, f"On {server}: {copy.path} lies there and was never stored.", server, file)]

@@ -111,7 +111,7 @@ class Knowledge:
     def _reported(self, event: Event) -> None:
         server = self._servers.get(event.peer)
         if server is None:
-            self._vague.update(node for node in self._servers if self._run.distrust(node))
+            self._vague.update(node for node in self._servers if self._run.logs.distrust(node))
             return
         if event.detail.get("news", True):
             server.stored_bytes = int(event.detail.get("stored_bytes", 0))
@@ -230,7 +230,7 @@ class Knowledge:
             elif not (
                 self._run.of_file(node, file, "stored")
                 or server.had_files
-                or self._run.distrust(node)
+                or self._run.logs.distrust(node)
                 or self._run.failed_with(node, file)  # stored after all, only its sync failed
             ):
                 found.append(f"{node} was taken without a decision, and held no older copy of the file")

@@ -24,7 +24,7 @@ __all__ = ["judge"]
 
 
 def judge(run: Run) -> Judgement:
-    findings = run.hidden(run.managers)
+    findings = run.logs.hidden(run.managers)
     if not run.managers:
         findings.append(Finding(Verdict.UNKNOWN, "No manager wrote an event log: what it decided is not known."))
     placed = run.history.of("placed")
@@ -53,7 +53,7 @@ class _Decisions:
         self._run, self._manager = run, manager
         self.count = 0
         self._number = 0  # decisions in this life of the manager: whose turn it is
-        self._hidden = bool(run.hidden([manager]))
+        self._hidden = bool(run.logs.hidden([manager]))
         # a repair may ask the policy without placing anything; so may what a hole in the log hides
         self._exact_turns = not (run.history.of("repairing") or self._hidden)
 

@@ -33,7 +33,7 @@ def judge(run: Run) -> Judgement:
         *judging.confirmed(),
         *judging.wanted(),
     ]
-    findings += run.hidden(run.servers)
+    findings += run.logs.hidden(run.servers)
     findings += [
         Finding(Verdict.UNKNOWN, f"{server} wrote no event log: what it sent on is not known.", server)
         for server in run.servers
@@ -158,7 +158,7 @@ class _Replication:
         ]
 
     def _unlogged_sender(self, file: str, receiver: str) -> bool:
-        return any(self._run.distrust(server) for server in self._run.servers if server != receiver)
+        return any(self._run.logs.distrust(server) for server in self._run.servers if server != receiver)
 
     def stored_once(self) -> list[Finding]:
         """Whether a copy was sent and stored again that was there already, with nothing that explains it."""
@@ -186,7 +186,7 @@ class _Replication:
     def ordered(self) -> list[Finding]:
         """Whether every repair that was stored is one that the manager ordered."""
         orders = Counter((event.file, event.peer) for event in self._history.of("repairing"))
-        if any(self._run.distrust(manager) for manager in self._run.managers) or not self._run.managers:
+        if any(self._run.logs.distrust(manager) for manager in self._run.managers) or not self._run.managers:
             return []
         found: list[Finding] = []
         for (file, receiver, copy), events in self.arrived.items():
@@ -200,12 +200,12 @@ class _Replication:
         """Whether every copy that a server says another one has acknowledged was stored there before."""
         found: list[Finding] = []
         for event in self._history.of("replicated", "repaired"):
-            if self._run.distrust(event.peer) or event.file.startswith(f"{DOCUMENT_CLIENT}/"):
+            if self._run.logs.distrust(event.peer) or event.file.startswith(f"{DOCUMENT_CLIENT}/"):
                 continue
             stored = self._run.of_file(event.peer, event.file, "stored")
             version = event.detail.get("version", 0)
             newer = [each for each in stored if each.detail.get("version", 0) >= version]
-            if newer and self._run.blind:
+            if newer and self._run.logs.blind:
                 continue
             if not any(self._history.happened_before(each, event) for each in newer):
                 said = f"{event.node} says that {event.peer} has its copy of {event.file}, which it had not stored by then."
@@ -232,5 +232,5 @@ class _Replication:
         return found
 
     def _finding(self, node: str, sentence: str, file: str, *events: Event) -> Finding:
-        hidden = self._history.damaged or any(self._run.distrust(server) for server in self._run.servers)
+        hidden = self._history.damaged or any(self._run.logs.distrust(server) for server in self._run.servers)
         return Finding(Verdict.UNKNOWN if hidden else Verdict.INVALID, sentence, node, file, events)

@@ -24,9 +24,9 @@ def judge(run: Run) -> Judgement:
     judging = _Restores(run)
     findings = [finding for event in restored for finding in judging.of(event)]
     if restored:
-        findings += run.hidden(run.history.nodes)
+        findings += run.logs.hidden(run.history.nodes)
     elif run.history.damaged:
-        findings += run.hidden([])
+        findings += run.logs.hidden([])
     return Judgement(
         "restores",
         "Every restore gave back what was backed up, and never a version that was out of date or deleted",
@@ -122,8 +122,8 @@ class _Restores:
         if any(file.digest == digest for file in noted):
             said = "a version that was stored before this run, or put there by hand: whether it is right is not known"
             return self._finding(Verdict.UNKNOWN, f"{who} in {said}.", event)
-        hidden = self._run.hidden([*self._run.clients, *self._run.servers])
-        if hidden or self._run.silent_clients:
+        hidden = self._run.logs.hidden([*self._run.clients, *self._run.servers])
+        if hidden or self._run.logs.silent_clients:
             return self._finding(Verdict.UNKNOWN, f"{who} in a version that no log tells of: logs are missing.", event)
         return self._finding(Verdict.INVALID, f"{who} and got bytes that no client ever backed up.", event)
 
