@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 
 import click
@@ -34,14 +35,14 @@ def experiments(out: Output, names: tuple[str, ...], seed: int, to: str | None) 
     unknown = [name for name in names if name not in EXPERIMENTS]
     if unknown:
         raise UsageError(f"there is no experiment {unknown[0]!r}; there are: {', '.join(EXPERIMENTS)}")
+    folder = None if to is None else _folder(to)
     outcomes = []
     for name in names or EXPERIMENTS:
         outcome = EXPERIMENTS[name](seed=seed)
         outcomes.append(outcome)
         out.line(f"{outcome}\n")
-        if to is not None:
-            pathlib.Path(to).mkdir(parents=True, exist_ok=True)
-            out.line(f"  {save_experiment(outcome, pathlib.Path(to, f'{outcome.name}.png'))}\n")
+        if folder is not None:
+            out.line(f"  {save_experiment(outcome, folder / f'{outcome.name}.png')}\n")
     status = Exit.ALL_HELD if all(outcome.holds for outcome in outcomes) else Exit.FAILED
     out.document(
         status,
@@ -55,3 +56,17 @@ def experiments(out: Output, names: tuple[str, ...], seed: int, to: str | None) 
         ],
     )
     return status
+
+
+def _folder(to: str) -> pathlib.Path:
+    """Where the pictures go, made before anything is computed. Errors: UsageError."""
+    folder = pathlib.Path(to)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"no pictures can be written to {to}: {error.strerror}; name another folder with --to"
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"no pictures can be written to {to}: it is not yours to write to; name another with --to")
+    return folder

@@ -77,11 +77,21 @@ def sweep(
     missing = [index for index in range(len(points)) if index not in found]
     with tqdm(total=len(points), initial=len(found), unit="point", disable=not progress) as bar:
         for index, rows in _computed(experiment, [(index, points[index]) for index in missing], executor):
+            found[index] = [_row(points[index], row) for row in rows]
             if store is not None:
                 store.save(points[index], rows)
-            found[index] = rows
             bar.update()
-    return pandas.DataFrame([{**points[index], **row} for index in range(len(points)) for row in found[index]])
+    return pandas.DataFrame([_row(points[index], row) for index in range(len(points)) for row in found[index]])
+
+
+def _row(point: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """The arguments and what came of them, side by side."""
+    for name in point.keys() & row.keys():
+        if str(row[name]) != str(point[name]):
+            raise UsageError(
+                f"the experiment returned {name}={row[name]!r:.80}, which is an argument: name it otherwise"
+            )
+    return {**point, **row, **point}
 
 
 def _points(grid: Mapping[str, Iterable[Any]], seeds: Iterable[int]) -> list[dict[str, Any]]:

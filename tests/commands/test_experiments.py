@@ -24,3 +24,10 @@ def test_an_unknown_experiment_is_told_the_names(shell: Any) -> None:
     ran = shell("experiments", "ball")
     assert ran.status == 2
     assert "no experiment 'ball'" in ran.err and "two-dead" in ran.err
+
+
+def test_where_no_picture_can_be_written_nothing_is_computed(shell: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    ran = shell("experiments", "lock-in", "--to", str(tmp_path / "file"))
+    assert ran.status == 2 and ran.out == "", ran
+    assert "no pictures can be written to" in ran.err and "--to" in ran.err

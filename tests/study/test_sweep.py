@@ -70,6 +70,13 @@ def test_a_table_has_a_row_for_each_point_in_the_order_of_the_grid() -> None:
     assert table.high.dtype == bool and (table.third == 1 / 3).all()
 
 
+def test_a_result_that_is_named_as_an_argument_is_refused_unless_it_is_that_argument() -> None:
+    kept = sweep(lambda n, seed: {"n": n, "twice": 2 * n}, {"n": [numpy.int64(3)]}, progress=False)
+    assert kept.to_dict("records") == [{"n": 3, "seed": 1, "twice": 6}]
+    with pytest.raises(UsageError, match="returned n=6, which is an argument"):
+        sweep(lambda n, seed: {"n": 2 * n}, {"n": [3]}, progress=False)
+
+
 def test_a_number_and_a_list_of_rows_are_results_too() -> None:
     def several(n: int, seed: int) -> list[dict[str, int]]:
         return [{"step": step, "load": n * step} for step in range(n)]
