@@ -1,4 +1,4 @@
-"""One conversation between two nodes that have proved who they are: calls, replies, notifications, each traced.
+"""One conversation between two nodes that have proved who they are: calls, replies, notifications.
 
 A connection belongs to one task at a time. That is enforced: a second task that calls meanwhile gets ConnectionBusy, because
 two tasks that take turns on one socket get one another's answers (the original's worst fault). A `Pool` hands connections out.
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ..config import PACKET_HEADER_BYTES, Limits
+from ..config import Limits
 from ..errors import (
     CommunicationError,
     ConnectionBusy,
@@ -24,41 +24,27 @@ from ..errors import (
     NotEncodable,
     ProtocolError,
 )
-from ..trace import Stamp, Tracer
+from ..trace import Tracer
 from ..world.base import World
 from . import messages, packets
-from .channel import Channel, expect
+from .channel import Channel
+from .endpoint import Endpoint
 from .handshake import Peer
 from .messages import ErrorObject, Failure, Incoming, Request, Success
 
 __all__ = ["Connection"]
 
 Notify = Callable[[str, Any], None]
-_TEXT_BYTES = 2000  # of a message, in the event that it was received: what a person reads of it
 _LAST_WORD_S = 0.1  # to tell a peer that did wrong why it is left: no time to wait for it
 
 
-class Connection:
+class Connection(Endpoint):
     """Calls a peer's remote methods and hears its answers, or answers its calls."""
 
     def __init__(self, world: World, channel: Channel, peer: Peer, tracer: Tracer, limits: Limits) -> None:
-        self.peer = peer
-        self.channel = channel
-        self.tracer = tracer
-        self.limits = limits
-        self.asking = self.answering = ""
-        """The methods that are under way: asked of the peer, answered to it."""
-        self._stage = tracer.stage
-        if self._stage is not None:
-            self._stage.connections[self] = None
-        self._now = world.clock.now
+        super().__init__(world, channel, peer, tracer, limits)
         self._taken = world.tasks.lock()  # held by the task that this connection belongs to
-        self._out = bytearray()
         self._calls = 0
-        self.at, self.file = 0, ""
-        """The number of the last message's event, and the file whose packets passed here since."""
-        self.closed = False
-        tracer.event("connected", peer=peer.node, detail={"role": peer.role})
 
     # ---- calling
 
@@ -227,71 +213,6 @@ class Connection:
 
     def _reply_deadline(self) -> float:
         return self._now() + self.limits.call_s
-
-    # ---- messages and their events
-
-    def _send(self, message: Request | Success | Failure, kind: str, method: Any, deadline: float) -> None:
-        out = self._out
-        tracer = self.tracer
-        if tracer.enabled:
-
-            def measure(stamp: Stamp) -> int:
-                message.trace = stamp
-                messages.encode(message, out)
-                return len(out)
-
-            call = message.id if isinstance(message.id, int | str) else ""
-            detail, self.file = {"after": self.file} if self.file else None, ""
-            self.at = tracer.event(
-                "send", peer=self.peer.node, message=kind, method=method, call=call, detail=detail, measure=measure
-            )[1]
-        else:
-            messages.encode(message, out)
-        self.channel.send((out,), deadline)
-
-    def _receive(self, deadline: float | None) -> Incoming | None:
-        stage = self._stage
-        payload = self.payload(deadline) if stage is None else stage.next(self, deadline)
-        if payload is None:
-            return None
-        message = messages.decode(payload)
-        if self.tracer.enabled:
-            self._trace_receive(message, payload)
-        return message
-
-    def payload(self, deadline: float | None) -> bytes | None:
-        """The next message as it came; None at the end of the stream. Only the stage reads it so."""
-        found = self.channel.receive(deadline)
-        if found is None:
-            return None
-        if found[0] != packets.MESSAGE:
-            expect(found, packets.MESSAGE)
-        return bytes(found[1])
-
-    def _trace_receive(self, message: Incoming, payload: bytes) -> None:
-        tracer = self.tracer
-        detail, self.file = {"after": self.file} if self.file else {}, ""
-        if tracer.texts:
-            detail["text"] = payload[:_TEXT_BYTES].decode("utf-8", "replace")
-        self.at = tracer.event(
-            "receive",
-            peer=self.peer.node,
-            message=message.kind,
-            method=message.method or "",
-            call=message.call_id,
-            bytes=len(payload) + PACKET_HEADER_BYTES,
-            cause=message.trace or None,
-            detail=detail,
-        )[1]
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self.asking = self.answering = ""
-            if self._stage is not None:
-                self._stage.connections.pop(self, None)
-            self.tracer.event("disconnected", peer=self.peer.node)
-            self.channel.close()
 
     @property
     def used(self) -> bool:

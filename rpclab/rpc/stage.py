@@ -28,7 +28,7 @@ from ..world.base import World, seeded
 from .plan import Arrived, Decision, Kind, Plan, Rule
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .endpoint import Endpoint
 
 __all__ = ["OUTSIDE", "Ask", "Rule", "Stage"]
 
@@ -59,12 +59,12 @@ class Stage:
         self, world: World, tracer: Tracer, ask: Ask, also: Callable[[Plan], object] = lambda plan: None
     ) -> None:
         self.node = tracer.node
-        self.connections: dict[Connection, None] = {}
+        self.connections: dict[Endpoint, None] = {}
         """Those that are open now."""
         self._tracer, self._ask, self._also = tracer, ask, also
         self._now = world.clock.now
         self._plan = Plan()
-        self._again: dict[Connection, bytes] = {}
+        self._again: dict[Endpoint, bytes] = {}
         self._changed = world.tasks.condition()  # guards what follows; told when the stage is closed
         self._chances: list[Callable[[], float]] = []
         self._counts: list[int] = []
@@ -90,7 +90,7 @@ class Stage:
 
     # ---- messages
 
-    def next(self, connection: Connection, deadline: float | None) -> bytes | None:
+    def next(self, connection: Endpoint, deadline: float | None) -> bytes | None:
         """The next message that is delivered over a connection; None at its end. Errors: those of its channel."""
         while True:
             if self._again and (again := self._again.pop(connection, None)) is not None:
@@ -103,7 +103,7 @@ class Stage:
             if left is not None:
                 return left
 
-    def _decided(self, connection: Connection, payload: bytes, deadline: float | None) -> bytes | None:
+    def _decided(self, connection: Endpoint, payload: bytes, deadline: float | None) -> bytes | None:
         """The payload as it is delivered; None if it is lost."""
         message, sent = self._arrived(connection, payload, deadline)
         decision = self._scripted(message)
@@ -127,7 +127,7 @@ class Stage:
         return payload
 
     def _arrived(
-        self, connection: Connection, payload: bytes, deadline: float | None
+        self, connection: Endpoint, payload: bytes, deadline: float | None
     ) -> tuple[Arrived, tuple[str, int, int] | None]:
         seconds = None if deadline is None else max(0.0, deadline - self._now())
         try:
