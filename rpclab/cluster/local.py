@@ -23,8 +23,7 @@ from ..study.tail import Tail
 from ..trace import Tracer
 from ..world.real import RealWorld
 from .backing_up import backup_all
-from .faults import flip_bit
-from .local_stepping import LocalStepping
+from .local_faults import LocalFaults
 from .own_node import OwnNode
 from .prepare import empty_servers, fresh_folder, give_certificates, wait_listed
 from .process import NodeProcess, identity
@@ -40,7 +39,7 @@ __all__ = ["LocalCluster"]
 _STOP_S = 8.0  # a little more than a node's own clean stop may take
 
 
-class LocalCluster(LocalStepping):
+class LocalCluster(LocalFaults):
     """A manager, servers and clients as processes, ready when the constructor returns.
 
     - `servers`, `clients`: how many; `replicas`: copies of each file.
@@ -126,23 +125,31 @@ class LocalCluster(LocalStepping):
             self.secret_file = fresh_folder(self.folder)
             if fresh:
                 empty_servers(self._world, self.data, servers)
-            events = self.folder / "events" if trace else None
-            parts = list(settings.parts(self.folder, self.data))
-            self.certificates = None
-            if tls or certificates is not None:
-                self.certificates = give_certificates(parts, self.folder, certificates, document_wire=document_wire)
-                self.settings["tls"] = True
-            secret = load_secret(str(self.secret_file))
-            self.stage = Direction(self._world, lambda plan: self._publish())
-            self._sessions = Sessions(self._world, secret, events, self.certificates, self.stage, settings.own)
-            self._sessions.texts = trace == "messages"
-            self._hub = self._sessions.hub()
-            more = ["--stage", address_text(self._hub.address), *(["--log-texts"] if trace == "messages" else [])]
-            self._nodes = {part.node: NodeProcess(part, self.folder, self.secret_file, events, *more) for part in parts}
-            self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
+            self._make_parts(settings, trace, tls, certificates)
             self._start(time.monotonic() + start_s)
 
     # ---- starting
+
+    def _make_parts(
+        self, settings: Settings, trace: bool | str, tls: bool, certificates: str | os.PathLike[str] | None
+    ) -> None:
+        """Make the parts, which do not run yet, and what this process connects to them with."""
+        events = self.folder / "events" if trace else None
+        parts = list(settings.parts(self.folder, self.data))
+        self.certificates = None
+        if tls or certificates is not None:
+            self.certificates = give_certificates(
+                parts, self.folder, certificates, document_wire=settings.document_wire
+            )
+            self.settings["tls"] = True
+        secret = load_secret(str(self.secret_file))
+        self.stage = Direction(self._world, lambda plan: self._publish())
+        self._sessions = Sessions(self._world, secret, events, self.certificates, self.stage, settings.own)
+        self._sessions.texts = trace == "messages"
+        self._hub = self._sessions.hub()
+        more = ["--stage", address_text(self._hub.address), *(["--log-texts"] if trace == "messages" else [])]
+        self._nodes = {part.node: NodeProcess(part, self.folder, self.secret_file, events, *more) for part in parts}
+        self.clients = Clients((name, self._remote_client(name)) for name in self._names("client"))
 
     def _start(self, until: float) -> None:
         try:
@@ -249,7 +256,7 @@ class LocalCluster(LocalStepping):
             )
         return part.address
 
-    # ---- faults
+    # ---- faults (the others: local_faults.py)
 
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
         part, until = self._node(node), time.monotonic() + start_s
@@ -262,12 +269,6 @@ class LocalCluster(LocalStepping):
         self._fault("restarted", node)
         self._save()
         self._wait_registered({"manager": self.servers, "server": [node]}.get(part.role, []), until)
-
-    def damage(self, node: str, file: str, *, version: int | None = None) -> pathlib.Path:
-        self._node(node)
-        path = flip_bit(self.data / "servers" / node, file, version)
-        self._fault("damaged", node, file)
-        return path
 
     @property
     def _tracer(self) -> Tracer:

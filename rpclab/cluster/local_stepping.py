@@ -44,31 +44,6 @@ class LocalStepping(Cluster[NodeProcess]):
     def sleep(self, seconds: float) -> None:
         time.sleep(given.seconds("seconds", seconds))
 
-    # ---- faults
-
-    def kill(self, node: str) -> None:
-        super().kill(node)
-        self.stage.forget(node)
-
-    def resume(self, node: str) -> None:
-        super().resume(node)
-        self._publish()
-
-    def _linked(self) -> list[str]:
-        return [*self._nodes, *self.stage.here]
-
-    def _cut(self, links: list[tuple[str, str]]) -> None:
-        self.stage.cut(links, self.addresses)
-
-    def _slow(self, links: list[tuple[str, str]], latency_s: float, bytes_s: float | None) -> None:
-        self.stage.slow(links, latency_s, bytes_s, self.addresses)
-
-    def _mend(self) -> None:
-        self.stage.mend()
-
-    def _fill(self, node: str, free_bytes: int | None) -> None:
-        self.stage.fill(node, free_bytes)
-
     # ---- looking
 
     def look(self, node: str) -> dict[str, Any]:

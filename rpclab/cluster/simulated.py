@@ -29,9 +29,10 @@ from .looking import look
 from .script import recorded, verbs
 from .settings import Settings
 from .simulated_client import SimClient, SimClients
+from .simulated_faults import SimFaults
 from .simulated_node import Facts, Make, MemoryLog, SimNode
 from .simulated_parts import MANAGER, PORT, make_client, make_manager, make_server
-from .simulated_stepping import SimDirection, SimStepping
+from .simulated_stepping import SimDirection
 
 __all__ = ["Conditions", "SimCluster"]
 
@@ -39,7 +40,7 @@ _POLL_S = 0.02
 
 
 @verbs("kill", "pause", "resume", "partition", "slow", "heal", "fill", "empty", "step", "begin")
-class SimCluster(SimStepping):
+class SimCluster(SimFaults):
     """A manager, servers and clients in one simulation, ready when the constructor returns.
 
     `seed` decides everything that happens by chance. `conditions`: what the network is like; `drift`: by which share the nodes'
@@ -120,14 +121,19 @@ class SimCluster(SimStepping):
         outside = self.simulation.world("cluster", self.simulation.disk("cluster"), exact=True)
         self._events = Tracer(outside, "cluster", self._log)
         self.stage, self.operations = SimDirection(self, outside), {}
-        manager = self._add("manager", MANAGER, make_manager(settings), lambda part: {"settings": part.get_settings()})
-        for number in range(1, servers + 1):
+        self._start(start_s)
+
+    def _start(self, start_s: float) -> None:
+        """Add every part, and start them: the manager, all servers side by side, one client after the other."""
+        chosen = self._settings
+        manager = self._add("manager", MANAGER, make_manager(chosen), lambda part: {"settings": part.get_settings()})
+        for number in range(1, chosen.servers + 1):
             name = f"server{number}"
-            facts = {"folder": name, "quota_bytes": quota_bytes}
-            self._add("server", name, make_server(settings), lambda part, facts=facts: facts)  # type: ignore[misc]
+            facts = {"folder": name, "quota_bytes": chosen.quota_bytes}
+            self._add("server", name, make_server(chosen), lambda part, facts=facts: facts)  # type: ignore[misc]
         self.run(manager.start)
         self.run(*(self._nodes[name].start for name in self.servers))
-        for number in range(1, clients + 1):
+        for number in range(1, chosen.clients + 1):
             self._add_client(f"client{number}")
         self._wait_registered(self.servers, start_s)
 
@@ -244,13 +250,7 @@ class SimCluster(SimStepping):
             raise UsageError(f"{name} is in this cluster already: use cluster.clients[{name!r}]")
         return self._add_client(name, limits)
 
-    # ---- faults
-
-    @recorded
-    def cut_power(self, node: str) -> None:
-        """Take the power from a part's machine: an arbitrary part of what was not synced is lost, and nobody is told."""
-        self._fault("killed", node, power=True)
-        self._node(node).cut_power()
+    # ---- faults (the others: simulated_faults.py)
 
     @recorded
     def restart(self, node: str, *, start_s: float = 20.0) -> None:
@@ -259,27 +259,6 @@ class SimCluster(SimStepping):
         self._fault("restarted", node)
         self.run(part.start)
         self._wait_registered({"manager": self.servers, "server": [node]}.get(part.role, []), start_s)
-
-    @recorded
-    def reset(self, node: str, share: float = 0.5) -> int:
-        """Break some of a node's connections, as a restarted switch does; returns how many."""
-        self._node(node)
-        count = self.simulation.wires.reset(node, self._faults, given.share("share", share))
-        self._fault("reset", node, connections=count)
-        return count
-
-    @recorded
-    def damage(self, node: str, file: str, *, version: int | None = None) -> str:
-        path = f"{node}/Backups/{file}" if version is None else f"{node}/Versions/{file}/{version}"
-        self._node(node).disk.flip_bit(path, self._faults.randrange(1 << 40))
-        self._fault("damaged", node, file)
-        return path
-
-    @recorded
-    def fail_syncs(self, node: str, share: float) -> None:
-        """Let so large a part of a disk's syncs fail from now on; 0 mends it."""
-        self._node(node).disk.failing = given.share("share", share)
-        self._fault("unsound", node, share=share)
 
     @property
     def _tracer(self) -> Tracer:

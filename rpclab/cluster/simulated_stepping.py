@@ -45,7 +45,6 @@ class SimStepping(Travel):
     stage: SimDirection
     operations: dict[str, Operation]
     """What was begun, by its number."""
-    _disk_bytes: int
     _trace: bool | str
     _quiet_s = 0.05  # of virtual time: a hundred times what a message takes, or a disk
 
@@ -70,18 +69,3 @@ class SimStepping(Travel):
 
     def _go_on(self, since: int) -> None:
         self.simulation.run(lambda: self.stage.wait(since, self._quiet_s))
-
-    # ---- faults
-
-    def _cut(self, links: list[tuple[str, str]]) -> None:
-        self.simulation.wires.partition(links)
-
-    def _slow(self, links: list[tuple[str, str]], latency_s: float, bytes_s: float | None) -> None:
-        self.simulation.wires.slow(links, latency_s, bytes_s)
-
-    def _mend(self) -> None:
-        self.simulation.wires.heal()
-
-    def _fill(self, node: str, free_bytes: int | None) -> None:
-        disk = self._node(node).disk
-        disk.capacity_bytes = self._disk_bytes if free_bytes is None else disk.used + free_bytes
