@@ -34,8 +34,6 @@
     ├── ClusterError
     │   ├── StartFailed, PortInUse, ClusterRunning, NotRunning
     │   └── ReplayDiffers        a simulated run, made again, did not do the same
-
-
     ├── Cancelled                whoever asked for it no longer wants it, or is gone
     └── RemoteError              the remote method raised something of its own
 
