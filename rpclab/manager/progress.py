@@ -20,12 +20,12 @@ class Progress:
 
     def __init__(self, world: World, tracer: Tracer, say: Say) -> None:
         self._tracer, self._say = tracer, say
+        self.problem = ""
+        """What went wrong last."""
         self._lock = world.tasks.lock()  # guards all that follows
         self._running: dict[str, dict[str, Any]] = {}
         self._done = {"copied": 0, "copied_bytes": 0, "trimmed": 0, "buried": 0, "moved": 0, "failed": 0}
         self._balance: dict[str, Any] | None = None
-        self.problem = ""
-        """What went wrong last."""
 
     def told(self, problem: str) -> dict[str, Any]:
         """All of it, as plain values; the `problem` of somebody else where none is known here."""
