@@ -46,6 +46,11 @@ class Enrolment:
         self._told_problem = ""
         self._epoch = 0  # unknown until the first server has told what it knows
 
+    def begin(self) -> None:
+        """The manager serves from now on."""
+        self._tracer.event("safe-mode", detail={"on": True, "reason": "the manager has just started"})
+        self._members.begin(self._world.clock.now())
+
     @property
     def safe_mode(self) -> bool:
         """Whether the manager does not know its servers yet: nothing may be repaired or removed."""

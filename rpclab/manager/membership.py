@@ -55,6 +55,10 @@ class Membership:
         self._known_before = False  # whether this cluster had a manager before
         self.problem = ""  # what is wrong with somebody's own detector (own_keeping.py)
 
+    def begin(self, now: float) -> None:
+        """The manager serves from now on, and nobody could be heard before: safe mode is counted from here."""
+        self._started = self._looked = now
+
     # ---- registering
 
     def join(self, connection: Hashable, epoch: int) -> None:

@@ -127,7 +127,7 @@ class Manager:
     def start(self, address: Address, when_bound: WhenBound = lambda address: None) -> Address:
         """Serve at an address; returns it with its real port, once `when_bound` was told it. Errors: PortInUse, UsageError."""
         real = self._listener.start(address, when_bound)
-        self._tracer.event("safe-mode", detail={"on": True, "reason": "the manager has just started"})
+        self._enrolment.begin()
         self._watching.start()
         return real
 

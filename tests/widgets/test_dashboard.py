@@ -65,7 +65,7 @@ def test_its_figures_are_those_that_the_whole_history_gives(
     client.backup(make_file("0.bin", 77))
     client.delete("5.bin")
     cluster.kill("server1")
-    eventually(lambda: not cluster.upkeep()["awaited"] and not cluster.upkeep()["waiting"], what="the repair")
+    eventually(lambda: cluster.upkeep()["copied"] and not cluster.upkeep()["waiting"], what="the repair")
     cluster.restart("server1")
     cluster.stop()
     history = cluster.history
