@@ -12,8 +12,6 @@ from rpclab.trials.trial import SimulatedTrial, replay
 
 __all__ = ["Outcome", "outcome", "outcomes", "processes"]
 
-_SEEDS_A_PROCESS = 25  # a trial that is over keeps some 30 MiB: what its tasks' errors refer to is not given free
-
 
 class Outcome(NamedTuple):
     """What became of one seed. `wrong` is a line, `story` all that a person needs who looks for its cause; "" if all was well."""
@@ -47,9 +45,7 @@ def outcome(seed: int) -> Outcome:
 
 def processes() -> ProcessPoolExecutor:
     """Fresh ones, not forks: who forks takes the threads' locks along, whoever holds them."""
-    return ProcessPoolExecutor(
-        os.cpu_count(), mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=_SEEDS_A_PROCESS
-    )
+    return ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn"))
 
 
 def outcomes(pool: ProcessPoolExecutor, seeds: Iterable[int]) -> dict[int, Future[Outcome]]:
