@@ -33,6 +33,7 @@ __all__ = ["app"]
 
 _START_S = 60.0  # Voilà takes seconds to load
 _STOP_S = 10.0
+_TRIES = 5  # a free port may be somebody else's by the time that Voilà has loaded
 _SERVER = "rpclab.commands.page_server"
 _NOTEBOOK = pathlib.Path(__file__).parents[1] / "widgets" / "app.ipynb"
 _EXPOSED = """\
@@ -88,22 +89,34 @@ def _served(
     cluster: LocalCluster, host: str, port: int, root: str | None
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The page while it is served: its address with the token, and the server's process. Errors: StartFailed."""
-    token, port = secrets.token_urlsafe(32), port or _free_port(host)
+    token = secrets.token_urlsafe(32)
     environment = {**package_environment(), TOKEN_VARIABLE: token}
     environment |= {DATA_VARIABLE: str(cluster.data.absolute()), NAME_VARIABLE: cluster.name}
     environment |= {} if root is None else {ROOT_VARIABLE: os.path.abspath(root)}
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    for tries_left in reversed(range(_TRIES)):
+        chosen = port or _free_port(host)
+        address = f"http://{f'[{shown}]' if ':' in shown else shown}:{chosen}/"
+        with _process(cluster.folder, host, chosen, environment) as server:
+            wait_until(lambda: server.poll() is not None or _answers(address), time.monotonic() + _START_S)  # noqa: B023
+            if server.poll() is None and _answers(address):
+                yield f"{address}?token={token}", server
+                return
+            if port or not tries_left or not _is_taken(host, chosen):  # else somebody took it meanwhile
+                raise StartFailed(f"the page's server did not start; it said:\n{_tail(cluster.folder)}")
+
+
+@contextlib.contextmanager
+def _process(
+    folder: pathlib.Path, host: str, port: int, environment: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-P", "-m", _SERVER, host, str(port), str(_NOTEBOOK)]
-    with open(_log(cluster.folder), "wb") as log:
+    with open(_log(folder), "wb") as log:
         server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment, **new_session()
         )
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
-    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
     try:
-        wait_until(lambda: server.poll() is not None or _answers(address), time.monotonic() + _START_S)
-        if server.poll() is not None or not _answers(address):
-            raise StartFailed(f"the page's server did not start; it said:\n{_tail(cluster.folder)}")
-        yield f"{address}?token={token}", server
+        yield server
     finally:
         assert server.stdin is not None
         server.stdin.close()  # its lifeline
@@ -128,12 +141,25 @@ def _answers(address: str) -> bool:
 
 def _free_port(host: str) -> int:
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as asked:
-            asked.bind(where)
-            return int(asked.getsockname()[1])
+        return _bound(host, 0)
     except OSError as error:
         raise UsageError(f"--host {host}: {error.strerror or error}") from None
+
+
+def _is_taken(host: str, port: int) -> bool:
+    try:
+        _bound(host, port)
+    except OSError:
+        return True
+    return False
+
+
+def _bound(host: str, port: int) -> int:
+    """The port that one gets by asking for this one, 0 for any; it is let go again. Errors: OSError."""
+    family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as asked:
+        asked.bind(where)
+        return int(asked.getsockname()[1])
 
 
 def _open(address: str, folder: pathlib.Path) -> None:

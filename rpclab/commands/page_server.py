@@ -51,7 +51,8 @@ def _watched(_request: Any, notebook: Any, cwd: str) -> Any:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):  # not by sys.stdin, whose lock Python waits for when it ends
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,8 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
+from rpclab import LocalCluster
 from rpclab.cluster.process import package_environment
+from rpclab.commands import app
 from rpclab.commands.program import run
+from rpclab.errors import StartFailed
 from rpclab.widgets.page import page
 
 pytest.importorskip("voila", reason="rpclab app needs Voilà: pip install 'voila>=0.5.8'")
@@ -33,7 +37,11 @@ def started(data: Path, *options: str) -> tuple[subprocess.Popen[str], dict[str,
         line = process.stdout.readline()
         assert line, f"it ended with {process.wait()} and said {document}"
         document += line
-    return process, json.loads(document)
+    told = json.loads(document)
+    if "address" not in told:
+        process.stdout.close()
+        pytest.fail(f"it ended with {process.wait()} and said {document}")
+    return process, told
 
 
 def fetch(address: str) -> tuple[str, str]:
@@ -64,6 +72,24 @@ def test_who_has_the_token_gets_the_page_and_ctrl_c_ends_everything(tmp_path: Pa
         process.stdout.close()
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive and not (data / "runs" / "rpclab" / "cluster.json").exists()
+
+
+def test_a_port_that_somebody_took_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as somebody,
+        LocalCluster(servers=1, clients=1, data=tmp_path) as cluster,
+    ):
+        taken, free = somebody.getsockname()[1], app._free_port
+        ports = iter([taken])
+        monkeypatch.setattr(app, "_free_port", lambda host: next(ports, None) or free(host))
+        with app._served(cluster, "127.0.0.1", 0, None) as (address, server):
+            assert f":{taken}/" not in address and "login" in fetch(address.partition("?")[0])[0]
+        assert server.wait(30) in (0, -signal.SIGTERM)
+        with (
+            pytest.raises(StartFailed, match=f"{taken} is already in use"),
+            app._served(cluster, "127.0.0.1", taken, None),
+        ):
+            pass
 
 
 def test_a_page_without_its_cluster_says_so_and_shows_no_traceback(
