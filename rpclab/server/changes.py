@@ -30,8 +30,9 @@ class Changes:
         self._disk, self._place, self._journal, self._index, self._say = disk, place, journal, index, say
         self.settled = True
         """Whether every acknowledged change reached the disk for certain."""
-        self.unpromised: set[tuple[str, int]] = set()
-        """Versions that have their name, though its sync failed: by their file's key."""
+        self.unpromised: dict[tuple[str, int], list[FileRecord]] = {}
+        """Versions that have their name, though its sync failed, by their file's key; and what had that name until then,
+        where it was not to stay."""
         self._unfinished: list[Callable[[], None]] = []
 
     @property
@@ -53,13 +54,13 @@ class Changes:
         self._index.add(shelf, file)
         try:
             self._disk.sync_folder(folder)
-        except StorageError:  # nothing makes way for a version without a promise
+        except StorageError:  # for a version without a promise nothing makes way, but what had its name
             self.settled = False
-            self.unpromised.add((shelf.key, file.version))
+            self.unpromised[shelf.key, file.version] = [each for each in gone if each.version not in shelf.versions]
             with suppress(StorageError):
                 self._journal.append(replace(line, kept=shelf.others(file.version)))
             raise
-        self.unpromised.discard((shelf.key, file.version))
+        self.unpromised.pop((shelf.key, file.version), None)
         self._clear(shelf, [each for each in gone if each.version in shelf.versions])
 
     def _take_back(self, shelf: Shelf, line: Entry) -> None:

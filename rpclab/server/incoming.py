@@ -61,7 +61,7 @@ class Incoming:
     def commit(self, digest: str) -> FileRecord:
         """Make the file durable in its place; `digest` is what the received bytes have. Returns once it survives a power
         cut. On an error nothing is stored and every earlier version stays; only when the folder's sync fails, at the very
-        end, is the new version there without a promise."""
+        end, is the new version there without a promise, in the place of the one that was not to stay."""
         try:
             if self.size >= 0 and self._written != self.size:
                 raise DigestMismatch(f"{self.name} was announced with {self.size:,} bytes, {self._written:,} came")

@@ -7,7 +7,9 @@ lies, and is durable before the next begins: whatever moment the power fails at,
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 
+from ..errors import NoSuchFile
 from ..records import FileRecord, file_key
 from .folder import Folder, parent
 
@@ -71,7 +73,8 @@ class Shelf:
         assert self.plain is not None
         path = self._folder.earlier(self.client, self.name, self.plain)
         self._disk.make_folder(parent(path))
-        self._folder.give_name(self._path, path)
+        with suppress(NoSuchFile):  # somebody took it from the disk: that is found when this version is read
+            self._folder.give_name(self._path, path)
         self.plain = None
         self._disk.sync_folder(parent(path))
 

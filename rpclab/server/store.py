@@ -196,6 +196,11 @@ class Store:
             self._begin_journal_anew()
             return file, gone
 
+    def overwritten(self, file: FileRecord) -> list[FileRecord]:
+        """What had the name of a version whose `commit` failed at the very end, and was not to stay: no more than one."""
+        with self._lock:
+            return self._changes.unpromised.get((file_key(file.client, file.name), file.version), [])
+
     # ---- removing
 
     def delete(self, client: str, name: str, version: int = 0) -> tuple[FileRecord, list[FileRecord]]:

@@ -156,7 +156,7 @@ class Uploads:
         except NoSuchFile:
             return
         if file.version == job.incoming.version:
-            dropped = job.incoming.dropped
+            dropped = self._store.overwritten(file)
             report, there, removed = self._store.report_on([file, *dropped])
             detail = {
                 "version": file.version,

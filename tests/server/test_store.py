@@ -53,8 +53,8 @@ def reopen(world: RealWorld, folder: str) -> Iterator[Callable[..., Store]]:
         each.close()
 
 
-def put(store: Store, name: str, contents: bytes, client: str = "ann", version: int = 0) -> FileRecord:
-    incoming = store.begin(client, name, len(contents), version, keep=1)
+def put(store: Store, name: str, contents: bytes, client: str = "ann", version: int = 0, keep: int = 1) -> FileRecord:
+    incoming = store.begin(client, name, len(contents), version, keep=keep)
     if contents:
         incoming.write([memoryview(contents)])
     return incoming.commit(blake3(contents).hexdigest())
@@ -377,6 +377,14 @@ def test_a_file_that_was_removed_by_hand_is_missed_in_words(store: Store, reopen
     said: list[str] = []
     assert reopen(store, say=said.append).files() == []
     assert any("gone from the disk" in line for line in said)
+
+
+def test_a_file_that_was_removed_by_hand_can_be_stored_again(store: Store, reopen: Callable[..., Store]) -> None:
+    put(store, "a", b"one", keep=2)
+    pathlib.Path(store.folder, "Backups/ann/a").unlink()
+    put(store, "a", b"two", keep=2)
+    assert contents(store, "a") == b"two"
+    assert [file.version for file in reopen(store).files()] == [2]
 
 
 def test_the_journal_does_not_grow_for_ever(store: Store, reopen: Callable[..., Store]) -> None:

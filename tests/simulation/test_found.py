@@ -44,3 +44,24 @@ def test_damage_that_is_found_on_a_full_disk_is_put_aside_once_there_is_room() -
     assert client.verify("a") == {"server1": True, "server2": True}
     cluster.stop()
     assert cluster.check().valid, str(cluster.check())
+
+
+def test_what_a_version_without_a_promise_replaced_is_told_to_the_manager_and_the_log() -> None:
+    """Where one version of a file stays, the new one has the old one's name before the sync fails (seeds 153 and 159)."""
+    replaced = 0
+    for seed in range(12):
+        cluster = SimCluster(seed=seed, servers=1, clients=1, replicas=1, keep=1)
+        client = cluster.clients["client1"]
+        client.backup(client.put("a", b"before"), "a")
+        cluster.fail_syncs("server1", 0.3)
+        with suppress(RpclabError):
+            client.backup(client.put("a", b"contents"), "a")
+        cluster.fail_syncs("server1", 0)
+        dropped = [each for event in cluster.history.of("unpromised") for each in event.detail["dropped"]]
+        replaced += len(dropped)
+        known = [location.file.version for location in client.versions("a")]
+        assert not set(known) & set(dropped), (seed, known, dropped)
+        client.backup(client.put("a", b"at last"), "a")
+        cluster.stop()
+        assert cluster.check().valid, (seed, str(cluster.check()))
+    assert replaced
