@@ -35,6 +35,8 @@ DRIFT = 0.05  # at most: a quartz goes wrong by 0.0001, and nothing here may han
 SIZES = {0: 2, 1: 2, 100: 8, 4_096: 12, 65_536: 4, 65_537: 4, 200_000: 4, (1 << 20) + 1: 1}
 DEAD_S = (1.2, 3.0)  # soon, so that much is repaired, also from a copy that has rotted; or late
 SCRUB_ROUND_S = (5.0, 60.0)
+REPLICAS = (2, 2, 2, 3, 1)  # two are what most clusters have; of three the middle one of a pipeline may fail
+KEEP = (3, 3, 1, 5)  # versions of a file
 _MOST_BYTES = 64 << 20
 _MOST_NODES = 100
 _MOST_S = 86_400.0
@@ -54,6 +56,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dead_s: float = DEAD_S[-1]
     scrub_round_s: float = SCRUB_ROUND_S[0]
     drift: float = 0.0
+    replicas: int = REPLICAS[0]
+    keep: int = KEEP[0]
     settle_s: float = SETTLE_S
     """How long it may take at the end, once nothing is broken any more, until everything is as it has to be."""
     operations: dict[str, list[Operation]]
@@ -62,7 +66,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @classmethod
     def of(cls, seed: int, seconds: float = SECONDS) -> Schedule:
         """A seed's: as much as there may be time for."""
-        trial, chance = random.Random(f"{seed}/trial"), random.Random(f"{seed}/clocks")
+        trial, chance, kept = (random.Random(f"{seed}/{what}") for what in ("trial", "clocks", "copies"))
         drift = DRIFT * chance.random() if chance.random() < DRIFTING else 0.0
         planned = {
             client: _in_time(map(_in_seconds, operations(seed, client, SIZES)), seconds)
@@ -74,6 +78,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             dead_s=trial.choice(DEAD_S),
             scrub_round_s=trial.choice(SCRUB_ROUND_S),
             drift=drift,
+            replicas=kept.choice(REPLICAS),
+            keep=kept.choice(KEEP),
             operations=planned,
             faults=_in_time(faults(seed, SERVERS, CLIENTS), seconds),
         )
@@ -182,6 +188,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             or not 0 <= self.scrub_round_s <= _MOST_S
         ):
             yield f"settle_s={self.settle_s}, dead_s={self.dead_s}, scrub_round_s={self.scrub_round_s}: too little or too much"
+        if not 1 <= self.replicas <= _MOST_NODES or not 1 <= self.keep <= _MOST_NODES:
+            yield f"replicas={self.replicas}, keep={self.keep}: each from 1 to {_MOST_NODES}"
         clients, nodes = names("client", self.clients), {"manager", *names("server", self.servers)}
         for client, planned in self.operations.items():
             if client not in clients:

@@ -21,7 +21,7 @@ from .trial import SimulatedTrial
 
 __all__ = ["Outcome", "Shrunk", "carry_out", "kind_of", "shrink"]
 
-_FEWEST = 2  # servers: with less no file has its two copies, and that is another failure
+_FEWEST = 2  # servers: with less no file has its copies, and that is another failure
 _SOON_S = 15.0
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ class _Search:
             if (other := change(self.best.schedule)) != self.best.schedule:
                 self._fails(other)
         schedule = self.best.schedule
-        for servers in range(_FEWEST, schedule.servers):
+        for servers in range(max(_FEWEST, schedule.replicas), schedule.servers):
             if self._fails(schedule.smaller(servers, schedule.clients)):
                 return
 

@@ -23,7 +23,6 @@ from .workload import Operation, Work
 
 __all__ = ["SimulatedTrial", "replay"]
 
-KEEP = 3
 READER = "reader"
 
 
@@ -77,7 +76,8 @@ class SimulatedTrial:
             seed=self.seed,
             servers=self.schedule.servers,
             clients=self.schedule.clients,
-            keep=KEEP,
+            replicas=self.schedule.replicas,
+            keep=self.schedule.keep,
             heartbeat_s=0.5,
             dead_s=self.schedule.dead_s,
             scrub_bytes_s=16 << 20,
@@ -101,7 +101,8 @@ class SimulatedTrial:
         problems = [violation for work in self.works for violation in work.violations]
         reader = cluster.connect(READER)
         problems += [f"not settled: {wrong}" for wrong in self._settle(reader)]
-        problems += unkept(self.ledgers, reader, "restored", KEEP, self.named, lambda path: digest(reader.read(path)))
+        keep = self.schedule.keep
+        problems += unkept(self.ledgers, reader, "restored", keep, self.named, lambda path: digest(reader.read(path)))
         self._sum_up()
         cluster.stop()
         return problems + self._judged()
@@ -165,7 +166,7 @@ class SimulatedTrial:
                 file = location.file
                 key = file_key(file.client, file.name)
                 nodes, good = {server.node for server in location.servers}, lying.get((key, file.digest), set())
-                if len(nodes) != (file.wanted or 2):
+                if len(nodes) != (file.wanted or self.schedule.replicas):
                     wrong.append(f"{key} version {file.version} has {len(nodes)} copies, on {sorted(nodes)}")
                 if not nodes <= good:
                     reader.verify(file.name, file.client, file.version)  # what is damaged is put aside, and made anew
@@ -209,6 +210,7 @@ class SimulatedTrial:
         drift = f", clocks wrong by up to {self.schedule.drift:.1%}" if self.schedule.drift else ""
         self.summary = (
             f"seed {self.seed}: {self.operations} operations, {counts['backup acknowledged']} backups acknowledged, "
+            f"{self.schedule.replicas} copies and {self.schedule.keep} versions of each file, "
             f"{self.cluster.now:.0f} s of virtual time{drift}; faults: {broken}"
         )
 

@@ -4,6 +4,7 @@ table of after how many seeds."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -22,6 +23,7 @@ from rpclab.server.journal import Journal
 from rpclab.server.manager_link import ManagerLink
 from rpclab.server.replication import Replication
 from rpclab.server.store import Store
+from rpclab.server.uploads import Uploads
 from rpclab.trials.trial import SimulatedTrial
 
 __all__ = ["MUTANTS", "caught_after", "planted"]
@@ -141,6 +143,15 @@ def any_answer(original: Callable[..., Any]) -> Callable[..., Any]:
     return answer
 
 
+def as_if_first_in_line(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A server in the middle of a broken pipeline looks for another: it may be given one that is before it."""
+
+    def make_copies(self: Any, file: Any, job: Any, forward: Any) -> Any:
+        return original(self, file, dataclasses.replace(job, copy="original"), forward)
+
+    return make_copies
+
+
 Mutation = tuple[Any, str, Callable[[Any], Any]]
 
 MUTANTS: dict[str, list[Mutation]] = {
@@ -155,6 +166,7 @@ MUTANTS: dict[str, list[Mutation]] = {
     "reservation leaked": [(Reservations, "release", reservation_leaked)],
     "reply to the wrong call": [(pool, "_ONCE_BYTES", ids_of_one_byte)],
     "repair from a bad copy": [(replication, "send_file", from_a_bad_copy)],
+    "one server counted twice": [(Uploads, "_make_copies", as_if_first_in_line)],
     "shared connection without lock": [
         (pool.Pool, "_take", shared),
         (Connection, "_take", unguarded),
