@@ -105,7 +105,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """What a backup was acknowledged with: so many durable copies, on these servers (node names, the primary first).
 
     `pending` copies are still being made when the acknowledgement is "primary"; `problems` says why copies are missing. `newest`
-    is the version that now has the file's plain name there, if that is a later one.
+    is the version that now has the file's plain name there, if that is a later one. `told` says whether the primary could
+    tell the manager: if not, the client does.
     """
 
     upload: str
@@ -115,6 +116,7 @@ class Receipt(msgspec.Struct, frozen=True):
     pending: int = 0
     problems: list[str] = []
     newest: int = 0
+    told: bool = True
 
     @property
     def copies(self) -> int:

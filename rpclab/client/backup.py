@@ -26,7 +26,7 @@ from ..errors import (
     UploadUnknown,
     UsageError,
 )
-from ..records import Placement, Receipt, ServerRecord, file_key
+from ..records import FileRecord, Placement, Receipt, ServerRecord, file_key
 from ..rpc.files import Progress, send_file
 from ..rpc.pool import Pool, Pools
 from ..trace import Tracer
@@ -86,6 +86,8 @@ class Backup:
         """See `Client.backup`."""
         receipt = _Sending(self, path, name, wish, progress).run()
         file = receipt.file
+        if not receipt.told:
+            self._tell(file)
         detail = {
             "upload": receipt.upload,
             "copies": receipt.copies,
@@ -99,6 +101,13 @@ class Backup:
         if not receipt.complete:
             raise too_few(receipt)
         return receipt
+
+    def _tell(self, file: FileRecord) -> None:
+        """The server could not tell the manager, who would give an older version to who asks."""
+        try:
+            self.manager.call("noteVersion", file.client, file.name, file.version)
+        except RpclabError:
+            return  # nobody reaches it: it will hear of this version when the server is back
 
 
 class _Sending:

@@ -50,12 +50,16 @@ class Catalogue:
         del copies[address]
         if not copies:
             del self._versions[key][version]
-            if version > max(self._versions[key], default=max(self.missing(key), self.buried(key))):
-                self._missing[key] = max(version, self.missing(key))
+            self.miss(key, version)
         if not self._versions[key]:
             del self._versions[key]
             self._order = None
             self._names.discard(file_key(*key))
+
+    def miss(self, key: FileKey, version: int) -> None:
+        """This version is known to lie somewhere, and on no server that is here."""
+        if version > max(self.lying(key), default=max(self.missing(key), self.buried(key))):
+            self._missing[key] = max(version, self.missing(key))
 
     def bury(self, key: FileKey, version: int) -> bool:
         """All versions up to this one are deleted, wherever a copy may still lie; False if that was known."""

@@ -126,6 +126,12 @@ class Directory:
         """
         server = self._servers.get(address)
         if server is None:
+            for file in stored:  # where it is, is not known; that it is there must be
+                if not file.deleted:
+                    self.raise_versions(file.version)
+                    self.note_version(file.client, file.name, file.version)
+                elif self.catalogue.bury((file.client, file.name), file.version):
+                    self.upkeep.doubt((file.client, file.name))
             return False
         number = server.report if report is None else report
         if same_life := life(number) == life(server.report):
@@ -183,6 +189,11 @@ class Directory:
     def raise_versions(self, above: int) -> None:
         """Hand out only versions above this one."""
         self._version = max(self._version, above)
+
+    def note_version(self, client: str, name: str, version: int) -> None:
+        """A version that was handed out is stored, by whoever could not tell: no older one is the newest any more."""
+        if version <= self._version:
+            self.catalogue.miss((client, name), version)
 
     def delete(self, client: str, name: str, keep: int = 0) -> tuple[int, list[ServerRecord]]:
         """A file is to be deleted: a version above all of its copies, and the servers to tell, those with a copy first. With

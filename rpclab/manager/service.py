@@ -120,6 +120,7 @@ class Manager:
             self.get_server,
             self.place_file,
             self.release_upload,
+            self.note_version,
             self.prepare_delete,
         ):
             self.registry.register_method(function, _wire_name(function), with_call=True)
@@ -206,6 +207,13 @@ class Manager:
         """An upload ended without being stored: its reserved bytes are free again."""
         with self._lock:
             self.directory.placing.release(upload)
+        return True
+
+    def note_version(self, call: Call, client: str, name: str, version: int) -> bool:
+        """A client was promised a version by a server that could not tell: no older one is given for the newest any more."""
+        _own_files_only(call, client)
+        with self._lock:
+            self.directory.note_version(check_client(client), check_name(name), version)
         return True
 
     def prepare_delete(self, call: Call, client: str, name: str, keep: int = 0) -> Deletion:

@@ -36,7 +36,7 @@ class Link(Protocol):
         stored: Iterable[FileRecord] = (),
         removed: Iterable[FileRecord] = (),
         upload: str = "",
-    ) -> None: ...
+    ) -> bool: ...
 
     def release(self, upload: str) -> None: ...
 
@@ -127,8 +127,8 @@ class ManagerLink:
         stored: Iterable[FileRecord] = (),
         removed: Iterable[FileRecord] = (),
         upload: str = "",
-    ) -> None:
-        """Tell what is stored now; `report` is its number and the bytes."""
+    ) -> bool:
+        """Tell what is stored now; `report` is its number and the bytes. Returns whether the manager has heard it."""
         number, stored_bytes = report
         with self._changed:
             self._reported = max(self._reported, number)
@@ -145,9 +145,11 @@ class ManagerLink:
             )
         except RpclabError as error:
             self._say(f"the manager could not be told, it will hear it when it is back: {error}")
-            known = False
+            self._register_anew()
+            return False
         if not known:
             self._register_anew()
+        return True
 
     def _register_anew(self) -> None:
         """The manager missed something: end the connection that means "I am here", so that it is told everything."""
@@ -236,11 +238,12 @@ class DocumentManagerLink:
         stored: Iterable[FileRecord] = (),
         removed: Iterable[FileRecord] = (),
         upload: str = "",
-    ) -> None:
+    ) -> bool:
         try:
             self._call("updateServer", self._own, report[1])
         except RpclabError as error:
             self._say(f"the manager could not be told: {error}")
+        return True  # of which files there are this wire tells nothing
 
     def release(self, upload: str) -> None:
         """This wire knows no reservations."""

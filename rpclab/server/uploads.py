@@ -92,17 +92,18 @@ class Uploads:
             if isinstance(error, CommunicationError | PacketError):
                 raise
             return
-        self.stored(file, job.copy, job.id, job.incoming.dropped)
+        told = self.stored(file, job.copy, job.id, job.incoming.dropped)
         later = self._later(file)
         newest = later[0].version if later else 0
         if later:  # by now the manager should know of it: its next version has to be above
             self._tell(later)
         if job.acknowledge == "primary" and job.wanted > 1:
-            receipt = Receipt(job.id, file, [self._node], job.wanted, pending=job.wanted - 1, newest=newest)
+            receipt = Receipt(job.id, file, [self._node], job.wanted, pending=job.wanted - 1, newest=newest, told=told)
             self._outcomes.end(job.id, job.attempt, receipt)
             self.spawn(lambda: self._make_copies(file, job, forward), f"{self._node}-copies")
         else:
-            self._outcomes.end(job.id, job.attempt, replace(self._make_copies(file, job, forward), newest=newest))
+            receipt = self._make_copies(file, job, forward)
+            self._outcomes.end(job.id, job.attempt, replace(receipt, newest=newest, told=told))
 
     def _later(self, file: FileRecord) -> list[FileRecord]:
         """The version that has the file's plain name, if that is later than this one."""
@@ -167,8 +168,8 @@ class Uploads:
             self._tracer.event("unpromised", file=job.key, bytes=file.size, copy=job.copy, detail=detail)
             self._link.report(report, stored=there, removed=removed)
 
-    def stored(self, file: FileRecord, copy: str, upload: str, dropped: list[FileRecord]) -> None:
-        """A file is durable here, and earlier versions have made way for it: note it and tell the manager."""
+    def stored(self, file: FileRecord, copy: str, upload: str, dropped: list[FileRecord]) -> bool:
+        """A file is durable here, and earlier versions have made way for it: note it and tell the manager; whether it heard."""
         report, there, removed = self._store.report_on([file, *dropped])
         detail = {
             "digest": file.digest,
@@ -179,7 +180,7 @@ class Uploads:
         }
         self._tracer.event("stored", file=file_key(file.client, file.name), bytes=file.size, copy=copy, detail=detail)
         self._say(f"stored {file_key(file.client, file.name)}, {file.size:,} bytes ({copy})")
-        self._link.report(report, stored=there, removed=removed, upload=upload)
+        return self._link.report(report, stored=there, removed=removed, upload=upload)
 
     def _make_copies(self, file: FileRecord, job: Upload, forward: Forward | None) -> Receipt:
         if forward is not None:

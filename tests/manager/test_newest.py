@@ -74,3 +74,31 @@ def test_what_was_deleted_is_not_missed(directory: Directory) -> None:
 def test_an_older_version_that_goes_is_not_missed(directory: Directory) -> None:
     directory.remove(HERE)
     assert newest(directory) == 7
+
+
+def test_what_a_server_stores_that_was_taken_for_gone_is_newer(directory: Directory) -> None:
+    """Its connection is not there yet, its report is: found by the simulation (seed 30177)."""
+    directory.remove(THERE)
+    directory.update(THERE, stored_bytes=5, report=1, stored=[file(9)])
+    register(directory, THERE, 7)
+    with pytest.raises(NoSuchFile, match=r"the newest version of 'ann/a', 0.9"):
+        newest(directory)
+    assert directory.next_version() > 9
+    register(directory, THERE, 7, 9)
+    assert newest(directory) == 9
+    directory.remove(THERE)
+    directory.update(THERE, stored_bytes=0, report=2, stored=[file(11, deleted=True)])
+    with pytest.raises(NoSuchFile, match="holds 'ann/a'"):
+        newest(directory)
+
+
+def test_a_version_that_only_a_client_knows_of_is_newer_if_it_was_handed_out(directory: Directory) -> None:
+    directory.note_version("ann", "a", 2**60)
+    assert newest(directory) == 7 and directory.next_version() == 8
+    directory.note_version("ann", "a", 6)
+    assert newest(directory) == 7
+    directory.note_version("ann", "a", 8)
+    with pytest.raises(NoSuchFile, match=r"the newest version of 'ann/a', 0.8"):
+        newest(directory)
+    directory.update(HERE, stored_bytes=5, report=1, stored=[file(8)])
+    assert newest(directory) == 8

@@ -6,6 +6,8 @@ import argparse
 import sys
 import time
 
+from tqdm import tqdm
+
 from rpclab.trials.trial import SimulatedTrial, replay
 
 from .many import outcome, processes
@@ -13,14 +15,20 @@ from .mutants import MUTANTS, caught_after
 
 
 def many(first: int, count: int) -> int:
-    began, failed = time.perf_counter(), 0
-    with processes() as pool:
-        for found in pool.map(outcome, range(first, first + count), chunksize=4):
-            if found.wrong:
-                failed += 1
-                print(f"seed {found.seed}: {found.wrong}\n    run it again: {replay(found.seed)}", flush=True)
-    print(f"{count:,} seeds in {time.perf_counter() - began:.0f} s, {failed:,} with something wrong")
-    return 1 if failed else 0
+    began, failed, done = time.perf_counter(), 0, 0
+    with processes() as pool, tqdm(total=count, unit="seed", disable=None) as bar:
+        try:
+            for found in pool.map(outcome, range(first, first + count), chunksize=4):
+                done += 1
+                bar.update()
+                if found.wrong:
+                    failed += 1
+                    bar.write(f"seed {found.seed}: {found.wrong}\n    run it again: {replay(found.seed)}")
+                    sys.stdout.flush()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+    print(f"{done:,} seeds in {time.perf_counter() - began:.0f} s, {failed:,} with something wrong")
+    return 1 if failed else 0 if done == count else 130
 
 
 def one(seed: int) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import pytest
+
 from rpclab import SimCluster
-from rpclab.errors import RpclabError
+from rpclab.errors import NoSuchFile, RpclabError
 
 
 def test_a_file_whose_last_sync_failed_is_counted_by_the_log_too() -> None:
@@ -65,3 +67,22 @@ def test_what_a_version_without_a_promise_replaced_is_told_to_the_manager_and_th
         cluster.stop()
         assert cluster.check().valid, (seed, str(cluster.check()))
     assert replaced
+
+
+def test_after_a_backup_nobody_gets_the_version_before_though_its_server_cannot_reach_the_manager() -> None:
+    cluster = SimCluster(seed=1, servers=2, clients=2, replicas=1, dead_s=60)
+    client, other = cluster.clients["client1"], cluster.clients["client2"]
+    (first,) = client.backup(client.put("a", b"before")).servers
+    (second,) = {"server1", "server2"} - {first}
+    cluster.sleep(1)
+    cluster.fill(first)
+    cluster._cut([(second, "manager")])
+    assert client.backup(client.put("a", b"after")).servers == [second]
+    for reader in (client, other):
+        with pytest.raises(NoSuchFile, match="no server that is alive holds the newest version"):
+            reader.restore("a", client="client1")
+    cluster.heal()
+    cluster.sleep(5)
+    assert other.read(other.restore("a", client="client1").path) == b"after"
+    cluster.stop()
+    assert cluster.check().valid, str(cluster.check())
