@@ -115,7 +115,7 @@ class Replication:
                 key = file_key(file.client, file.name)
                 send_file(connection, reader, key, copy, expected=stored.digest, progress=progress)
                 answer = connection.ask("confirmFile", upload, deadline_s=self._limits.transfer_s, returns=Receipt)
-                return self._confirmed(answer, copy)
+                return self._confirmed(answer, stored, copy)
         finally:
             reader.close()
 
@@ -127,9 +127,10 @@ class Replication:
         self._trace_replicated(file, target.node, "", "replica")
         return [target.node]
 
-    def _confirmed(self, receipt: Receipt, copy: str = "replica") -> list[str]:
+    def _confirmed(self, receipt: Receipt, sent: FileRecord, copy: str = "replica") -> list[str]:
+        """Those that have what was sent, or a later version in its place: of which the receipt tells that of its first alone."""
         for node in receipt.servers:
-            self._trace_replicated(receipt.file, node, receipt.upload, copy)
+            self._trace_replicated(sent if sent.version else receipt.file, node, receipt.upload, copy)
         return receipt.servers
 
     def _trace_replicated(self, file: FileRecord, node: str, upload: str, copy: str) -> None:
@@ -157,7 +158,7 @@ class Forward:
         keep: int | None,
     ) -> None:
         self.copies = Copies()
-        self._replication, self._upload, self._target = replication, upload, route[0]
+        self._replication, self._file, self._upload, self._target = replication, file, upload, route[0]
         self._held = ExitStack()
         self._working = True
         self._step(lambda: self._begin(file, route[1:], keep))
@@ -192,7 +193,7 @@ class Forward:
     def _ask(self) -> None:
         limit = self._replication._limits.transfer_s
         receipt = self._connection.ask("confirmFile", self._upload, deadline_s=limit, returns=Receipt)
-        self.copies.nodes += self._replication._confirmed(receipt)
+        self.copies.nodes += self._replication._confirmed(receipt, self._file)
         self.copies.problems += receipt.problems
 
     def _step(self, step: Callable[[], None]) -> None:

@@ -45,3 +45,28 @@ def test_a_pipeline_that_breaks_in_its_middle_counts_no_server_twice(servers: in
         assert receipt.servers == held
         assert receipt.complete is (len(held) == 3)
     assert not cluster.check().named(Verdict.INVALID)
+
+
+def test_what_was_sent_is_what_is_said_to_be_replicated() -> None:
+    """The middle server of a pipeline kept only a later version; the last one has what was sent (seed 30172)."""
+    overtaken = 0
+    for seed in range(6):
+        with SimCluster(seed=seed, servers=3, clients=1, replicas=3, keep=1, dead_s=60) as cluster:
+            client = cluster.clients["client1"]
+            last = client.backup(client.put("a", b"first")).servers[2]
+            cluster.pause(last)
+            sent = [
+                client.backup(client.put("a", contents), replication=replication, acknowledge="primary")
+                for contents, replication in ((b"overtaken", "pipeline"), (b"the last one", "after"))
+            ]
+            cluster.sleep(0.5)
+            cluster.resume(last)
+            cluster.sleep(5)
+            events = cluster.history.of("replicated", "stored")
+        assert cluster.check().valid, str(cluster.check())
+        for receipt in sent:
+            mine = [event for event in events if event.detail["upload"] == receipt.upload]
+            replicated = {event.detail["version"] for event in mine if event.kind == "replicated"}
+            assert replicated == {receipt.file.version}
+            overtaken += any(event.detail["version"] > receipt.file.version for event in mine if event.kind == "stored")
+    assert overtaken
