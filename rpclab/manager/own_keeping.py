@@ -19,19 +19,18 @@ anew. What they raise is told, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..config import Address, address_text
 from ..errors import error_text
 from ..own import Own
 from ..records import ServerRecord, file_key
 from .catalogue import FileKey
+from .known import Known
 from .membership import Change, Membership
+from .placing import Placing
 from .settings import Settings
 from .upkeep import RETRY_S, Copy, Upkeep, Work
-
-if TYPE_CHECKING:
-    from .directory import Directory
 
 __all__ = ["membership_of", "upkeep_of"]
 
@@ -42,10 +41,10 @@ def membership_of(own: Own, settings: Settings, now: float) -> Membership:
     return Membership(settings, now) if own.detector is None else _OwnMembership(own.detector, settings, now)
 
 
-def upkeep_of(own: Own, directory: Directory, *, replicas: int, dead_s: float) -> Upkeep:
+def upkeep_of(own: Own, known: Known, placing: Placing, *, replicas: int, dead_s: float) -> Upkeep:
     if own.plan_repair is None:
-        return Upkeep(directory, replicas=replicas, dead_s=dead_s)
-    return _OwnUpkeep(own.plan_repair, directory, replicas=replicas, dead_s=dead_s)
+        return Upkeep(known, placing, replicas=replicas, dead_s=dead_s)
+    return _OwnUpkeep(own.plan_repair, known, placing, replicas=replicas, dead_s=dead_s)
 
 
 class _OwnMembership(Membership):
@@ -106,8 +105,8 @@ class _OwnMembership(Membership):
 class _OwnUpkeep(Upkeep):
     """Which copy of a version is made is theirs to say; servers are known to them by their node's names."""
 
-    def __init__(self, code: Any, directory: Directory, *, replicas: int, dead_s: float) -> None:
-        super().__init__(directory, replicas=replicas, dead_s=dead_s)
+    def __init__(self, code: Any, known: Known, placing: Placing, *, replicas: int, dead_s: float) -> None:
+        super().__init__(known, placing, replicas=replicas, dead_s=dead_s)
         self._plan = code
 
     def _judge_version(self, key: FileKey, version: int, now: float) -> tuple[int, Work] | None:
@@ -123,9 +122,9 @@ class _OwnUpkeep(Upkeep):
     def _planned(self, copy: Copy) -> Copy | None:
         """The copy that they want made, None if they name none that can be."""
         name = f"{file_key(copy.file.client, copy.file.name)} version {copy.file.version}"
-        directory = self._directory
-        here = {server.node: server for server in directory.servers() if server.wire == "rpclab"}
-        states = {node: "suspected" if directory.is_suspected(each.address) else "alive" for node, each in here.items()}
+        known = self._known
+        here = {server.node: server for server in known.servers() if server.wire == "rpclab"}
+        states = {node: "suspected" if known.is_suspected(each.address) else "alive" for node, each in here.items()}
         holders = {server.node: server for server in copy.sources}
         try:
             plan = list(self._plan({name: list(holders)}, states, copy.file.wanted or self._replicas))

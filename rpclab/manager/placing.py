@@ -5,7 +5,7 @@ A choice is made among the servers that are trusted; among the suspected only if
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
@@ -16,12 +16,11 @@ from ..errors import NoServer, UsageError
 from ..records import FileRecord, ServerRecord, file_key
 from .candidates import Pool, rank, room
 from .catalogue import FileKey
+from .known import Known
 from .placement import Policy, Request, decide
 
 if TYPE_CHECKING:
     import random
-
-    from .directory import Directory
 
 __all__ = ["SHOWN", "Decision", "Placing", "Plan"]
 
@@ -52,10 +51,20 @@ class Plan:
 
 
 class Placing:
-    """Where the next file goes. It belongs to a directory, which tells it of every server that changes."""
+    """Where the next file goes. It is told of every server that changes; it tells of a server that is promised something else
+    now (`note`), and of a file of which an upload has ended (`doubt`)."""
 
-    def __init__(self, directory: Directory, *, policy: Policy, policy_name: str, replicas: int) -> None:
-        self._directory, self._replicas = directory, replicas
+    def __init__(
+        self,
+        known: Known,
+        note: Callable[[Address], object],
+        doubt: Callable[[FileKey], object],
+        *,
+        policy: Policy,
+        policy_name: str,
+        replicas: int,
+    ) -> None:
+        self._known, self._note, self._doubt, self._replicas = known, note, doubt, replicas
         self._policy, self._policy_name = policy, policy_name
         self._pools: dict[str | None, tuple[Pool, Pool]] = {}  # by wire, as asked for: the trusted, the suspected
         self._number = 0  # decisions made so far
@@ -87,12 +96,12 @@ class Placing:
         """The servers of a wire (None: of any): the trusted, and apart from them the suspected, so that these cost no choice."""
         if wire not in self._pools:
             self._pools[wire] = Pool(wire), Pool(wire)
-            for server in self._directory.servers():
+            for server in self._known.servers():
                 self._sort_in(server, *self._pools[wire])
         return self._pools[wire]
 
     def _sort_in(self, server: ServerRecord, trusted: Pool, suspected: Pool) -> None:
-        here, there = (suspected, trusted) if self._directory.is_suspected(server.address) else (trusted, suspected)
+        here, there = (suspected, trusted) if self._known.is_suspected(server.address) else (trusted, suspected)
         there.remove(server.address)
         here.put(server)
 
@@ -120,7 +129,7 @@ class Placing:
         candidates = trusted or suspected
         if not candidates:
             raise self._nobody(exclude=exclude, size=size, wire=wire)
-        nodes = tuple(self._directory.server(address).node for address in beside if address in self._directory)
+        nodes = tuple(self._known.server(address).node for address in beside if address in self._known)
         server = decide(self._policy, candidates, Request(file, size, self._number, copies, nodes), random)
         self._number += 1
         shown = list(islice(candidates.ranks(), self.shown))
@@ -155,9 +164,9 @@ class Placing:
         self.release(upload)
         self.expire(now)
         key = (client, name)
-        self._directory.catalogue.check_name(file_key(client, name))
+        self._known.catalogue.check_name(file_key(client, name))
         holders = [s for s in self._holders(key, size, wire) if s.address not in exclude]
-        trusted = [s.address for s in holders if not self._directory.is_suspected(s.address)]
+        trusted = [s.address for s in holders if not self._known.is_suspected(s.address)]
         chosen = trusted[:wanted]
         decisions: list[Decision] = []
         while len(chosen) < wanted:
@@ -181,8 +190,8 @@ class Placing:
             decisions.append(decision)
             chosen.append(decision.server.address)
         self.reserve(upload, chosen, key, size, now)
-        servers = tuple(self._directory.server(address) for address in chosen)
-        return Plan(servers, self._directory.next_version(version), tuple(decisions))
+        servers = tuple(self._known.server(address) for address in chosen)
+        return Plan(servers, self._known.next_version(version), tuple(decisions))
 
     def place_copy(
         self, file: FileRecord, *, upload: str, exclude: AbstractSet[Address], now: float, random: random.Random
@@ -205,19 +214,19 @@ class Placing:
     def _holders(self, key: FileKey, size: int, wire: str | None) -> list[ServerRecord]:
         """The servers with an earlier version and room for another: the newest version first, then fewest bytes."""
         newest: dict[Address, int] = {}
-        for version, copies in self._directory.catalogue.lying(key).items():
+        for version, copies in self._known.catalogue.lying(key).items():
             for address in copies:
                 newest[address] = max(version, newest.get(address, 0))
         fitting = [
             server
-            for server in map(self._directory.server, newest)
+            for server in map(self._known.server, newest)
             if wire in (None, server.wire)
-            and ((left := room(server)) is None or left + self._directory.makes_way(server.address, key) >= size)
+            and ((left := room(server)) is None or left + self._known.makes_way(server.address, key) >= size)
         ]
         return sorted(fitting, key=lambda server: (-newest[server.address], rank(server)))
 
     def _nobody(self, *, exclude: AbstractSet[Address], size: int, wire: str | None) -> NoServer:
-        count = len(self._directory)
+        count = len(self._known)
         if not count:
             return NoServer("no server is registered with the manager: start one, or wait until it has registered")
         servers = [server for pool in self._servers_of(wire) for server in pool.records.values()]
@@ -238,26 +247,26 @@ class Placing:
     def reserve(self, upload: str, addresses: list[Address], key: FileKey, size: int, now: float) -> None:
         """Promise an upload room for a file of `size` bytes, less what makes way for it. Raises NoServer if one has gone."""
         for address in addresses:
-            if address not in self._directory:
+            if address not in self._known:
                 raise NoServer(f"the server at {address_text(address)} is not registered any more")
-        promised = {address: max(0, size - self._directory.makes_way(address, key)) for address in addresses}
-        self._directory.reservations.reserve(upload, key, promised, now)
+        promised = {address: max(0, size - self._known.makes_way(address, key)) for address in addresses}
+        self._known.reservations.reserve(upload, key, promised, now)
         for address in addresses:
-            self._directory.note(address)
+            self._note(address)
 
     def release(self, upload: str) -> None:
         """An upload ended, whatever its outcome: what is still reserved for it is free again."""
-        for address in self._directory.reservations.of_upload(upload):
+        for address in self._known.reservations.of_upload(upload):
             self.take_back(address, upload)
-            self._directory.note(address)
+            self._note(address)
 
     def take_back(self, address: Address, upload: str) -> None:
         """An upload ended on one server."""
-        file = self._directory.reservations.release(address, upload)
+        file = self._known.reservations.release(address, upload)
         if file is not None:
-            self._directory.upkeep.doubt(file)
+            self._doubt(file)
 
     def expire(self, now: float) -> None:
         """Give back what was reserved too long ago; `choose` and `place` do it first."""
-        for upload in self._directory.reservations.expired(now):
+        for upload in self._known.reservations.expired(now):
             self.release(upload)

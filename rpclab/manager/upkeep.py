@@ -11,14 +11,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
 
 from ..config import Address
 from .catalogue import FileKey
+from .known import Known
+from .placing import Placing
 from .works import Bury, Copy, Trim, UnderWay, Work, subject
-
-if TYPE_CHECKING:
-    from .directory import Directory
 
 __all__ = ["Bury", "Copy", "Trim", "Upkeep", "Work"]
 
@@ -40,10 +38,10 @@ class _Absent:
 
 
 class Upkeep:
-    """Which files are doubtful, and what their judgment is. Times are seconds; not locked, like the directory it belongs to."""
+    """Which files are doubtful, and what their judgment is. Times are seconds; not locked, like what is known."""
 
-    def __init__(self, directory: Directory, *, replicas: int, dead_s: float) -> None:
-        self._directory = directory
+    def __init__(self, known: Known, placing: Placing, *, replicas: int, dead_s: float) -> None:
+        self._known, self._placing = known, placing
         self._replicas, self._dead_s = replicas, dead_s
         self._fresh: dict[FileKey, None] = {}  # doubtful since the last look, in order
         self._due: list[tuple[float, int, FileKey]] = []
@@ -51,7 +49,7 @@ class Upkeep:
         self._ready: list[tuple[int, int, FileKey]] = []
         self._ranks: dict[FileKey, int] = {}  # those in _ready, with the rank that is valid
         self._working: set[FileKey] = set()
-        self._under_way = UnderWay(directory.is_suspected)
+        self._under_way = UnderWay(known.is_suspected)
         self._failed: dict[FileKey, dict[int, float]] = {}  # until when a version is not tried again
         self._alone: dict[FileKey, None] = {}  # nothing can be done before another server comes
         self._cramped: dict[FileKey, int] = {}  # nothing can be done before a server has room for so many bytes
@@ -173,7 +171,7 @@ class Upkeep:
         heappush(self._ready, (urgency, self._number, key))
 
     def _judge_due(self, now: float) -> None:
-        self._directory.placing.expire(now)
+        self._placing.expire(now)
         for address in [address for address, absent in self._absent.items() if absent.until <= now]:
             del self._absent[address]
         for address in [address for address, until in self._spared.items() if until <= now]:
@@ -199,17 +197,17 @@ class Upkeep:
 
     def _judge(self, key: FileKey, now: float) -> tuple[int, Work] | None:
         """What is the next thing to do about a file, and how urgent it is; None is nothing, now."""
-        directory, catalogue = self._directory, self._directory.catalogue
+        known, catalogue = self._known, self._known.catalogue
         self._alone.pop(key, None)
         self._cramped.pop(key, None)
-        if directory.reservations.is_open(key) or key in self._working:
+        if known.reservations.is_open(key) or key in self._working:
             return None  # its end makes it doubtful again
         failed = {version: until for version, until in self._failed.pop(key, {}).items() if until > now}
         if failed:
             self._failed[key] = failed
             self._put_off(key, min(failed.values()))
         live = catalogue.live(key)
-        keep = directory.keep(key[0])
+        keep = known.keep(key[0])
         floor = catalogue.buried(key)
         if len(live) > keep and not any(self._is_short(key, version) for version in live[:keep]):
             floor = live[keep]
@@ -223,27 +221,27 @@ class Upkeep:
         return best or (None if floor in failed else self._judge_buried(key, floor))
 
     def _judge_version(self, key: FileKey, version: int, now: float) -> tuple[int, Work] | None:
-        directory = self._directory
-        copies = directory.catalogue.copies(key, version)
+        known = self._known
+        copies = known.catalogue.copies(key, version)
         file = next(iter(copies.values()))
         wanted = file.wanted or self._replicas
         absent = [each.until for each in self._absent.values() if (key, version) in each.versions]
-        servers = directory.in_order(copies)
+        servers = known.in_order(copies)
         if len(servers) < wanted:
             if len(servers) + len(absent) >= wanted:
                 self._put_off(key, min(absent))
                 return None
-            not_there = frozenset(directory.catalogue.lying(key)[version]) | self._spared.keys()
-            if not directory.placing.is_other(not_there):
+            not_there = frozenset(known.catalogue.lying(key)[version]) | self._spared.keys()
+            if not self._placing.is_other(not_there):
                 self._alone[key] = None
                 return None
-            if not directory.placing.has_room(file.size, not_there):
+            if not self._placing.has_room(file.size, not_there):
                 self._cramped[key] = min(file.size, self._cramped.get(key, file.size))  # of its versions, the smallest
                 return None
             urgency = len(servers) * _COPIES - min(wanted - len(servers), _COPIES - 1)
             return urgency, Copy(file, servers, not_there)
         if len(servers) > wanted:
-            if absent or any(directory.is_suspected(server.address) for server in servers):
+            if absent or any(known.is_suspected(server.address) for server in servers):
                 self._put_off(key, now + RETRY_S)
                 return None
             extra = max(servers, key=self._under_way.rank)
@@ -252,14 +250,14 @@ class Upkeep:
 
     def _is_short(self, key: FileKey, version: int) -> bool:
         """Whether a version has fewer copies than wanted and possible: what it displaces is still needed."""
-        catalogue = self._directory.catalogue
+        catalogue = self._known.catalogue
         copies = catalogue.copies(key, version)
         if len(copies) >= (next(iter(copies.values())).wanted or self._replicas):
             return False
-        return self._directory.placing.is_other(catalogue.lying(key)[version].keys())
+        return self._placing.is_other(catalogue.lying(key)[version].keys())
 
     def _judge_buried(self, key: FileKey, floor: int) -> tuple[int, Work] | None:
-        for version, copies in sorted(self._directory.catalogue.lying(key).items()):
+        for version, copies in sorted(self._known.catalogue.lying(key).items()):
             if version <= floor:
-                return _LAST, Bury(self._directory.in_order(copies)[0], *key, floor)
+                return _LAST, Bury(self._known.in_order(copies)[0], *key, floor)
         return None

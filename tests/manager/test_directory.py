@@ -642,9 +642,9 @@ class DirectoryModel(RuleBasedStateMachine):
         record = file(name, version, size)
         said = self.directory.update(address(number), stored_bytes=stored, stored=[record], upload=str(upload))
         assert said == (number in self.records)
+        self.version = max(version, self.version)  # also of a server that is not here: this version exists
         if said:
             self.files[number].setdefault(name, {})[version] = record
-            self.version = max(version, self.version)
             self.records[number] = stored, self.records[number][1]
             self.promised.pop((str(upload), number), None)
 
@@ -658,14 +658,14 @@ class DirectoryModel(RuleBasedStateMachine):
 
     @rule(number=SERVERS, name=NAMES, version=st.integers(1, 6))
     def bury(self, number: int, name: str, version: int) -> None:
+        stored = 0
         if number in self.records:
             kept = {v: f for v, f in self.held(number, name).items() if v > version}
             self.files[number][name] = kept
-            self.buried[name] = max(version, self.buried[name])
-            self.directory.update(
-                address(number), stored_bytes=self.records[number][0], stored=[tombstone(name, version)]
-            )
-            self.version = max(self.version, version)
+            stored = self.records[number][0]
+        self.buried[name] = max(version, self.buried[name])
+        self.directory.update(address(number), stored_bytes=stored, stored=[tombstone(name, version)])
+        self.version = max(self.version, version)
 
     @rule(name=NAMES, size=st.integers(0, 60), wanted=st.integers(1, 3), upload=st.integers(0, 9), out=st.sets(SERVERS))
     def put(self, name: str, size: int, wanted: int, upload: int, out: set[int]) -> None:
