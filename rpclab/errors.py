@@ -24,7 +24,7 @@
     │   ├── FileChanged          the file changed while it was sent
     │   ├── DigestMismatch       what arrived, or lies there, isn't what was sent
     │   ├── DiskFull, QuotaExceeded
-    │   ├── SyncFailed           the disk would not promise durability
+    │   ├── SyncFailed           the disk would not promise durability   (effect unknown)
     │   ├── DeleteIncomplete     a server could not be told of a delete, or failed at it (effect unknown)
     │   ├── UploadUnknown        a server that was started again knows nothing of an upload (effect unknown)
     │   └── FolderNotUsable      a data folder that can't be written, or that another node uses
@@ -211,6 +211,7 @@ class QuotaExceeded(StorageError):
 
 class SyncFailed(StorageError):
     code = 138
+    definite = False
 
 
 class FolderNotUsable(StorageError):

@@ -228,9 +228,11 @@ class _Sending:
     def _refused(self, more: str = "") -> RpclabError:
         """No server took the file: the last one's error, with every server's reason. It may be stored only if one that was sent
         all of it has not said what became of it."""
-        last = self._tries[-1].error
-        kind: type[RpclabError] = type(last) if last.definite else ConnectFailed
-        return (ConnectionLost if self._may_be_stored else kind)(self._reasons() + more)
+        last = self._tries[-1]
+        kind: type[RpclabError] = type(last.error) if last.error.definite else ConnectFailed
+        if self._may_be_stored:
+            kind = SyncFailed if last.may_be_stored and isinstance(last.error, SyncFailed) else ConnectionLost
+        return kind(self._reasons() + more)
 
     @property
     def _may_be_stored(self) -> bool:

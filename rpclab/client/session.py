@@ -107,7 +107,7 @@ class Client:
         `replicas` (copies in all), `replication` ("after", "pipeline") and `acknowledge` ("all", "primary") are the
         cluster's unless given. Errors: TooFewCopies (it is stored, but not on as many servers as wanted: its `receipt` says
         where); NameRefused, NoServer, QuotaExceeded, DiskFull, FileChanged, ConnectFailed (not stored, an earlier version is
-        still there); ConnectionLost, DeadlineExceeded (it may be stored: send it again, that does no harm).
+        still there); ConnectionLost, DeadlineExceeded, SyncFailed (it may be stored: send it again, that does no harm).
         """
         path = str(path)
         name = check_name(name if name is not None else path.replace("\\", "/").rstrip("/").rpartition("/")[2])
