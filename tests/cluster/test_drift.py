@@ -76,6 +76,19 @@ def test_the_roles_are_right_with_clocks_that_are_wrong(drift: float) -> None:
     )
 
 
+def test_a_reservation_that_ends_early_by_a_fast_clock_is_no_wrong_placement() -> None:
+    """The events have the world's time, the manager its own (seed 32654)."""
+    counted = set()
+    for seed in range(8):
+        with SimCluster(seed=seed, servers=1, clients=2, replicas=1, drift=0.5) as cluster:
+            cluster.clients["client1"].manager.placeFile("client1", "promised", 1000, "one")
+            cluster.sleep(110)
+            cluster.clients["client2"].manager.placeFile("client2", "later", 10, "two")
+            counted |= set(cluster.history.of("placed")[-1].detail["decisions"][0]["candidates"].values())
+        assert cluster.check().valid, (seed, str(cluster.check()))
+    assert counted == {0, 1000}
+
+
 def test_drift_is_part_of_the_seed_and_of_time_travel() -> None:
     def story(drift: float) -> SimCluster:
         cluster = SimCluster(seed=3, drift=drift)

@@ -21,6 +21,7 @@ __all__ = ["Knowledge"]
 
 
 _NO_LIMIT = 1 << 62
+_SURELY = 0.5  # of the time that a reservation lasts it counts for certain: the manager's clock may be a fast one
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class _Server:
         fewest = sum(
             promise.size
             for promise in self.promises.values()
-            if promise.certain and now - promise.since < reservation_s
+            if promise.certain and now - promise.since < _SURELY * reservation_s
         )
         return self.stored_bytes + fewest, self.stored_bytes + most
 
