@@ -12,7 +12,7 @@ from ..text import counted, padded
 from .output import Exit, Output, json_option
 
 if TYPE_CHECKING:
-    from ..labs.grade import Grades
+    from ..labs.grades import Grades
     from ..labs.verdict import Verdicts
 
 __all__ = ["grade_command"]

@@ -6,12 +6,9 @@ import html
 import pathlib
 import urllib.parse
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from .grades import Grades
 from .verdict import FAIL, PASS, UNKNOWN
-
-if TYPE_CHECKING:
-    from .grade import Grades
 
 __all__ = ["PAGE_STYLE", "class_page", "write_class_page"]
 

@@ -21,7 +21,9 @@ def test_a_file_whose_last_sync_failed_is_counted_by_the_log_too() -> None:
         try:
             client.backup(client.put("a", b"contents"), "a")
         except SyncFailed as error:
-            assert not error.definite and "server1 may have stored it" in str(error)  # seed 32224: who is told "no" may read it
+            assert not error.definite and "server1 may have stored it" in str(
+                error
+            )  # seed 32224: who is told "no" may read it
         cluster.fail_syncs("server1", 0)
         cluster.stop()
         unpromised += len(cluster.history.of("unpromised"))
