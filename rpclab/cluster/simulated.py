@@ -24,6 +24,7 @@ from ..study.history import History
 from ..study.tail import Tail
 from ..trace import Tracer
 from ..world.simulated import Conditions, Simulation
+from ..world.simulated_life import results
 from . import given
 from .looking import look
 from .script import recorded, verbs
@@ -168,10 +169,8 @@ class SimCluster(SimFaults):
         simulation = self.simulation
         tasks = [simulation.begin(each, simulation.outside, getattr(each, "__name__", "run")) for each in functions]
         simulation.wait_for(*tasks)
-        for task in tasks:
-            if task.error is not None:
-                raise task.error
-        return tasks[0].result if len(tasks) == 1 else [task.result for task in tasks]
+        found = results(*tasks)
+        return found[0] if len(found) == 1 else found
 
     @recorded
     def sleep(self, seconds: float) -> None:
@@ -278,6 +277,7 @@ class SimCluster(SimFaults):
         self.run(*(part.stop for part in parts))
         self.run(self._nodes[MANAGER].stop)
         self.simulation.close()
+        self._dropped.detach()  # it holds the simulation, in which somebody may hold this cluster
         self._ended = True
 
     def __exit__(self, *exc: object) -> None:

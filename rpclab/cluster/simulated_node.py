@@ -12,7 +12,7 @@ from ..rpc.listener import WhenBound
 from ..rpc.stage import Stage
 from ..trace import Tracer
 from ..world.simulated import SimulatedWorld, Simulation
-from ..world.simulated_life import Life
+from ..world.simulated_life import Life, results
 from .script import Order
 
 __all__ = ["Facts", "Make", "MemoryLog", "Part", "SimNode"]
@@ -125,9 +125,11 @@ class SimNode:
         self.state = "running"
         task = self._simulation.begin(lambda: self._begin(world), world.life, f"{self.name}-starts")
         self._simulation.wait_for(task)
-        if task.error is not None:
+        try:
+            results(task)
+        except BaseException:
             self.kill()
-            raise task.error
+            raise
         if task.killed:
             raise StartFailed(f"{self.name} was ended while it started")
 
@@ -171,8 +173,7 @@ class SimNode:
 
         task = self._simulation.begin(end, world.life, f"{self.name}-stops")
         self._simulation.wait_for(task)
-        if task.error is not None:
-            raise task.error
+        results(task)
         if self._world is world and not world.life.ended:
             self.state = "stopped"
             self._simulation.kill(world)

@@ -223,7 +223,8 @@ class Travel(Cluster[SimNode]):
     def _began(self) -> None:
         """The simulation is there, and nothing has happened in it yet."""
         self.simulation.scheduler.owned_by(self)
-        weakref.finalize(self, _let_end, self.simulation, self._thread).atexit = False
+        self._dropped = weakref.finalize(self, _let_end, self.simulation, self._thread)
+        self._dropped.atexit = False
         if self._journey is not None:
             self._journey.began(self.simulation)
 

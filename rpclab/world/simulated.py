@@ -14,7 +14,7 @@ from greenlet import GreenletExit
 
 from ..errors import ConnectionLost, NotRunning
 from .simulated_disk import SimulatedDisk
-from .simulated_life import Life, SimulatedTask
+from .simulated_life import Life, SimulatedTask, results
 from .simulated_locks import SimulatedTasks
 from .simulated_network import Conditions, SimulatedNetwork, Wires
 from .simulated_tasks import Scheduler
@@ -55,11 +55,10 @@ class Simulation:
         """Run a function as a task until it returns; what it raises is raised here, and so is any other task's fault."""
         task = self.begin(function, life or self.outside, name)
         self.wait_for(task)
-        if task.error is not None:
-            raise task.error
+        (result,) = results(task)
         if task.killed:
             raise ConnectionLost(f"{task.life.node} was killed meanwhile")
-        return task.result
+        return result
 
     def begin(self, function: Callable[[], object], life: Life, name: str) -> SimulatedTask:
         """Have a life carry a function out; `wait_for` it. Errors: NotRunning, once it was closed."""

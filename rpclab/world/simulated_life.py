@@ -11,7 +11,7 @@ from greenlet import GreenletExit, greenlet
 if TYPE_CHECKING:
     from .simulated_tasks import Scheduler
 
-__all__ = ["NEVER", "Life", "Parked", "SimulatedTask"]
+__all__ = ["NEVER", "Life", "Parked", "SimulatedTask", "results"]
 
 NEVER = float("inf")
 
@@ -48,6 +48,18 @@ class Life:
 
 
 def _nothing() -> None: ...
+
+
+def results(*tasks: SimulatedTask) -> list[object]:
+    """What tasks that are over have come to. They keep it no longer: a timer that has not rung may still know them, and an
+    error knows whoever called. Raises the first error."""
+    found = [(task.result, task.error) for task in tasks]
+    for task in tasks:
+        task.result = task.error = None
+    for _, error in found:
+        if error is not None:
+            raise error
+    return [result for result, _ in found]
 
 
 class SimulatedTask:
