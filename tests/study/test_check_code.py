@@ -57,11 +57,12 @@ def after_each_report(server: Server, act: Callable[[str, pathlib.Path], None]) 
     """Do something with each file that was stored, once the manager was told of it: its name, and its path."""
     report = server.link.report
 
-    def tell(told: tuple[int, int], *rest: Any, stored: Any = (), **named: Any) -> None:
-        report(told, *rest, stored=stored, **named)
+    def tell(told: tuple[int, int], *rest: Any, stored: Any = (), **named: Any) -> bool:
+        heard = report(told, *rest, stored=stored, **named)
         for file in stored:
             if not file.deleted:
                 act(file.name, pathlib.Path(server.store.folder, "Backups", file.client, file.name))
+        return heard
 
     server.link.report = tell  # type: ignore[method-assign]
 
@@ -92,7 +93,7 @@ def tells_too_few_bytes(server: Server) -> None:
 
 
 def never_reports(server: Server) -> None:
-    server.link.report = lambda *told, **named: None  # type: ignore[method-assign]
+    server.link.report = lambda *told, **named: True  # type: ignore[method-assign]
 
 
 def does_not_listen_to_reports(manager: Manager) -> None:
@@ -148,9 +149,9 @@ def says_that_copies_exist_elsewhere(server: Server) -> None:
     """It tells its log of copies that the other server never acknowledged."""
     confirmed = server._replication._confirmed
 
-    def boast(receipt: Any, *rest: Any) -> Any:
-        confirmed(replace(receipt, file=replace(receipt.file, version=receipt.file.version + 99)), *rest)
-        return confirmed(receipt, *rest)
+    def boast(receipt: Any, sent: Any, *rest: Any) -> Any:
+        confirmed(receipt, replace(sent, version=sent.version + 99), *rest)
+        return confirmed(receipt, sent, *rest)
 
     server._replication._confirmed = boast  # type: ignore[method-assign]
 
