@@ -301,10 +301,18 @@ _BUILTINS = {
 
 def error_to_wire(error: BaseException) -> tuple[int, str, dict[str, Any]]:
     """The code, text and data that an error crosses the wire as (JSON-RPC 2.0's error object)."""
-    if isinstance(error, RpclabError) and not isinstance(error, RemoteError):
+    if isinstance(error, RpclabError) and _is_ours(error):
         return error.code, error.message, {"type": type(error).__name__, "node": error.node} if error.node else {}
     name = getattr(error, "type_name", type(error).__name__)
     return RemoteError.code, error_text(error) or name, {"type": name}
+
+
+def _is_ours(error: RpclabError) -> bool:
+    """Whether it arrives as what it is: not one that somebody has derived, with a number or an __init__ of its own."""
+    facts = vars(error)
+    kind = _BY_CODE.get(error.code) if isinstance(error.code, int) else None
+    known = kind is not None and isinstance(error, kind) and not isinstance(error, RemoteError)
+    return known and isinstance(facts.get("message"), str) and isinstance(facts.get("node", ""), str | None)
 
 
 def error_text(error: BaseException) -> str:
@@ -332,6 +340,6 @@ def _remote(type_name: str, message: str, node: str | None) -> RemoteError:
     kind: type[RemoteError] = RemoteError
     if twin is not None:
         kind = type(type_name, (RemoteError, twin), {"__module__": "rpclab.remote"})
-    error = kind(message if twin else f"{type_name}: {message}", node=node)
+    error = kind(message if twin or message == type_name else f"{type_name}: {message}", node=node)
     error.type_name = type_name
     return error

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from msgspec import UNSET, UnsetType
 
 from ..config import Address, Limits, is_loopback
 from ..errors import (
     ConnectFailed,
     ConnectionLost,
-    DeadlineExceeded,
-    MessageTooLarge,
-    NotEncodable,
     PacketError,
     RpclabError,
     TooManyConnections,
@@ -22,27 +16,21 @@ from ..errors import (
 from ..trace import Tracer
 from ..world.base import Listening, Stream, Task, World
 from . import messages
+from .answering import Answering, Say, where
 from .channel import Channel
 from .connection import Connection
 from .handshake import Identity
-from .messages import Incoming
-from .once import Once, Outcome
 from .opening import accept_connection
 from .own_framing import framed
-from .registry import Call, Registry, Then
+from .registry import Call, Registry
 
 __all__ = ["DocumentHandler", "Listener", "Say", "WhenBound"]
-
-Say = Callable[[str], None]
-"""Where a node tells people what it does, a line at a time."""
 
 WhenBound = Callable[[Address], object]
 """Is told a node's address, with its real port, before anybody is served there."""
 
 DocumentHandler = Callable[[Channel], None]
 """Talks to a program of the document's own wire until it goes away."""
-
-Params = list[Any] | dict[str, Any] | UnsetType
 
 _DOCUMENT_FIRST_BYTE = ord("[")
 _LAST_WORD_S = 0.1  # to tell a stranger that there is no room; meanwhile nobody else is accepted
@@ -64,15 +52,15 @@ class Listener:
         say: Say = lambda line: None,
         show_messages: bool = False,
     ) -> None:
-        self.world, self.registry, self.identity, self.tracer = world, registry, identity, tracer
+        self.world, self.identity, self.tracer = world, identity, tracer
         self.limits = limits or Limits()
         self._expected, self._document = expected, document
-        self._say, self._show = say, show_messages
+        self._say = say
         self._lock = world.tasks.lock()  # guards _open and _stopping
         self._open: dict[Stream, Task | None] = {}
         self._busy: set[Stream] = set()  # those that are answering, not waiting for the next request
         self._stopping = False
-        self._once = Once(world, self.limits)
+        self._answering = Answering(world, registry, tracer, self.limits, say, show_messages=show_messages)
         self._listening: Listening | None = None
         self._accepting: Task | None = None
 
@@ -169,7 +157,7 @@ class Listener:
             self._refused(stream, error)
         except Exception as error:  # the task's outermost edge: one connection's fault must not end the node
             self.tracer.event("failed", detail={"error": type(error).__name__, "message": error_text(error)})
-            self._say(f"a fault in {self.identity.node} itself, please report it: {_where(error)}")
+            self._say(f"a fault in {self.identity.node} itself, please report it: {where(error)}")
         finally:
             stream.close()
             with self._lock:
@@ -201,7 +189,7 @@ class Listener:
                 self._busy.add(stream)  # no lock: `stop` sets _stopping before it looks at _busy, we look after this
                 if self._stopping and not asked_after:
                     return
-                asked_after = self._answer(call, connection, request)
+                asked_after = self._answering.answer(call, connection, request)
                 if asked_after:
                     continue  # still busy: the peer asks on, and a stop waits for that
                 self._busy.discard(stream)
@@ -216,80 +204,3 @@ class Listener:
         finally:
             for function in reversed(call.at_end):
                 function()
-
-    def _answer(self, call: Call, connection: Connection, request: Incoming) -> bool:
-        """Answer a request; True if the peer's next one belongs to the same conversation."""
-        method = str(request.method)
-        if self._show and request.kind == "request":
-            self._say(f"{connection.peer.node}: {method}({_shown(request.params)})")
-        if request.once is not UNSET and request.id is not UNSET and self.registry.changes(method):
-            return self._answer_once(call, connection, request, method)
-        try:
-            result = self.registry.invoke(call, method, request.params)
-        except Exception as error:  # every error of a remote method is its caller's to see
-            self._trace_failure(connection, method, error)
-            if request.kind == "request":
-                connection.reply_error(request, error)
-            return False
-        if isinstance(result, Then):
-            return self._go_on(connection, request, result)
-        if request.id is not UNSET:
-            connection.reply(request, result)
-        return False
-
-    def _go_on(self, connection: Connection, request: Incoming, result: Then) -> bool:
-        if request.id is not UNSET:
-            connection.reply(request, result.result)
-        result.go_on()
-        return result.asked_after
-
-    def _answer_once(self, call: Call, connection: Connection, request: Incoming, method: str) -> bool:
-        """Answer a call that may have come before."""
-        key = (call.peer.role, call.peer.node, method, str(request.once))
-        seconds = self.limits.call_s if isinstance(request.deadline, UnsetType) else request.deadline / 1000
-        try:
-            outcome = self._once.run(key, seconds, lambda: self._outcome(call, connection, method, request.params))
-        except DeadlineExceeded as error:
-            connection.reply_error(request, error)
-            return False
-        if isinstance(outcome, Then):
-            return self._go_on(connection, request, outcome)
-        connection.reply_outcome(request, outcome)
-        return False
-
-    def _outcome(self, call: Call, connection: Connection, method: str, params: Params) -> Outcome | Then:
-        try:
-            result = self.registry.invoke(call, method, params)
-        except Exception as error:  # every error of a remote method is its caller's to see
-            self._trace_failure(connection, method, error)
-            return messages.failure(None, error).error
-        try:
-            return result if isinstance(result, Then) else messages.result_bytes(result)
-        except (NotEncodable, MessageTooLarge) as error:
-            error.message = f"the result of {method}: {error.message}"
-            return messages.failure(None, error).error
-
-    def _trace_failure(self, connection: Connection, method: str, error: Exception) -> None:
-        kind = type(error).__name__
-        self.tracer.event(
-            "failed",
-            peer=connection.peer.node,
-            method=method[:100],
-            detail={"error": kind, "message": error_text(error)[:1000]},
-        )
-        if not isinstance(error, RpclabError):
-            self._say(f"{method[:100]} raised {_where(error)}")
-
-
-def _where(error: Exception) -> str:
-    """An exception and the line that raised it: enough to find it, without a page of traceback."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}: {error_text(error)}{place}"
-
-
-def _shown(params: object) -> str:
-    text = repr(params) if params else ""
-    return text if len(text) < 200 else f"{text[:200]}… ({len(text):,} letters)"

@@ -125,20 +125,23 @@ class Registry:
         """Let peers call a function, under its own name or another; `with_call` gives it a `Call` as its first argument.
 
         A call whose answer was lost is asked again, and its first outcome told again. A function that only `reads` is run
-        again instead, and nothing of it kept.
+        again instead, and nothing of it kept. Errors: UsageError for what is no function, or one that gives no values.
         """
         name = name or str(getattr(function, "__name__", ""))
         if not name.isidentifier() or name.startswith("_"):
             raise UsageError(
                 f"{name!r} can be no remote method's name: a name that a caller can write after a dot is needed"
             )
+        if (problem := _problem(function)) is not None:
+            raise UsageError(f"{name} can be no remote method: it is {problem}")
         self._methods[name] = Method(function, name, with_call, reads)
         return function
 
     def register_instance(self, instance: object) -> None:
-        """Let peers call an object's public methods, those that it has now."""
+        """Let peers call an object's public methods, those that it has now. Errors: UsageError for one that is asynchronous."""
         for name in dir(type(instance)):
-            if not name.startswith("_") and callable(getattr(type(instance), name)):
+            found = getattr(type(instance), name)
+            if not name.startswith("_") and callable(found) and not inspect.isclass(found):
                 self.register_method(getattr(instance, name), name)
 
     def take_over(self, other: Registry, name: str) -> None:
@@ -179,6 +182,19 @@ class Registry:
     def describe(self) -> dict[str, list[str]]:
         """Every method's signature and what its docstring says: what completion and help at a stub read."""
         return {name: [str(method.signature), method.doc] for name, method in sorted(self._methods.items())}
+
+
+def _problem(function: object) -> str | None:
+    """Why calling this gives no result that could be sent."""
+    if inspect.isclass(function):
+        return (
+            "a class, and calling it makes an object, which no message carries: register a function that returns values"
+        )
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return "asynchronous, and nobody awaits it: each call has a thread of its own, so write it without async"
+    if inspect.isgeneratorfunction(function):
+        return "a generator function, and calling it runs nothing: return a list"
+    return None if callable(function) else f"a {type(function).__name__}, which cannot be called"
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,20 @@ class RemoteMethod:
 
     def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """JSON-RPC 2.0 takes arguments by position or by name, not both: the peer tells the names of the first ones."""
-        names = list(self.__signature__.parameters)
-        if len(args) > len(names) or set(names[: len(args)]) & set(kwargs):
-            raise UsageError(f"{self.__name__}{self.__signature__} was given an argument twice, or too many")
+        parameters = self.__signature__.parameters.values()
+        names = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+        nameless = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.VAR_POSITIONAL)]
+        what = f"{self.__name__}{self.__signature__}"
+        if nameless and (nameless[0].kind is nameless[0].POSITIONAL_ONLY or len(args) > len(names)):
+            raise UsageError(
+                f"{what}: a message carries all arguments by position or all by name, and '{nameless[0]}' has a position "
+                "alone: give them all by position"
+            )
+        if len(args) > len(names):
+            raise UsageError(f"{what} takes at most {len(names)} arguments by position, {len(args)} were given")
+        twice = [name for name in names[: len(args)] if name in kwargs]
+        if twice:
+            raise UsageError(f"{what} was given {twice[0]!r} twice, by position and by name")
         return dict(zip(names, args, strict=False)) | kwargs
 
     @property

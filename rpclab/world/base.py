@@ -199,6 +199,9 @@ class Task(Protocol):
 class Tasks(Protocol):
     def spawn(self, function: Callable[[], object], name: str) -> Task: ...
 
+    def is_end(self, error: BaseException) -> bool:
+        """Whether this is how the world ends the task that it was raised in: then it is to be let through."""
+
     def lock(self) -> Lock: ...
 
     def condition(self) -> Condition: ...

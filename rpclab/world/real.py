@@ -50,6 +50,9 @@ class RealTasks:
     def spawn(self, function: Callable[[], object], name: str) -> RealTask:
         return RealTask(function, name).start()
 
+    def is_end(self, error: BaseException) -> bool:
+        return False  # a thread ends by itself
+
 
 class RealWorld:
     """All that a node may touch, for real. With `seed` its choices (not its nonces) repeat.

@@ -88,6 +88,9 @@ class SimulatedTasks:
             raise GreenletExit
         return SimulatedTask(self._scheduler, self._life, function, name)
 
+    def is_end(self, error: BaseException) -> bool:
+        return isinstance(error, GreenletExit)
+
     def lock(self) -> SimulatedLock:
         return SimulatedLock(self._scheduler, self._life)
 

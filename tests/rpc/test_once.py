@@ -14,7 +14,16 @@ import pytest
 from msgspec import Raw
 
 from rpclab.config import Limits
-from rpclab.errors import ConnectFailed, ConnectionLost, DeadlineExceeded, MessageError, MessageTooLarge, NotEncodable
+from rpclab.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    MessageError,
+    MessageTooLarge,
+    NotEncodable,
+    RemoteError,
+    RpclabError,
+)
 from rpclab.rpc.connection import Connection
 from rpclab.rpc.messages import ErrorObject
 from rpclab.rpc.once import Key, Once
@@ -27,6 +36,22 @@ from .cutter import Cutter
 
 QUICK = Limits(patience_s=5.0, retry_s=0.01)
 ID = "0123456789abcdef"
+
+
+class Own(BaseException):
+    pass
+
+
+class Odd(RpclabError):
+    """Somebody derived it: it has no message, and a number that nobody knows."""
+
+    code = 7777
+
+    def __init__(self, one: int, other: int) -> None:
+        self.both = one, other
+
+    def __str__(self) -> str:
+        return f"odd {self.both}"
 
 
 class Counter:
@@ -49,12 +74,17 @@ class Counter:
         self.value += 1
         raise KeyError(f"no {self.value}")
 
+    def raises(self, call: Call, kind: str) -> None:
+        self.value += 1
+        raise {"exit": SystemExit(3), "interrupt": KeyboardInterrupt(), "own": Own("x"), "odd": Odd(1, 2)}[kind]
+
 
 @pytest.fixture
 def counter(registry: Registry) -> Iterator[Counter]:
     counter = Counter()
     registry.register_method(counter.add, with_call=True)
     registry.register_method(counter.fail, with_call=True)
+    registry.register_method(counter.raises, with_call=True)
     yield counter
     counter.go_on.set()
 
@@ -109,6 +139,24 @@ def test_an_error_is_told_again_and_not_made_again(counter: Counter, cutter: Cut
     with pytest.raises(KeyError, match="no 1"):
         pool.call("fail")
     assert (counter.value, len(cutter.asked("fail"))) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("exit", "SystemExit: 3"),
+        ("interrupt", "KeyboardInterrupt (said"),
+        ("own", "Own: x"),
+        ("odd", r"Odd: odd (1, 2)"),
+    ],
+)
+def test_what_is_meant_to_end_a_program_is_an_error_that_is_told_once(
+    kind: str, said: str, counter: Counter, pool: Pool
+) -> None:
+    with pytest.raises(RemoteError) as caught:
+        pool.call("raises", kind)
+    assert str(caught.value).startswith(said) and not caught.value.definite
+    assert counter.value == 1
 
 
 def test_a_result_that_no_message_can_carry_is_the_same_error_again(

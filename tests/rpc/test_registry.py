@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -145,6 +146,38 @@ def test_what_is_not_in_the_list_is_not_there(name: str, registry: Registry) -> 
 def test_a_name_that_nobody_can_write_after_a_dot_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="can be no remote method's name"):
         Registry().register_method(lambda: None, name)
+
+
+async def later() -> int:
+    return 1
+
+
+async def later_still() -> AsyncIterator[int]:
+    yield 1
+
+
+def one_by_one() -> Iterator[int]:
+    yield 1
+
+
+class Thing:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (later, "later can be no remote method: it is asynchronous"),
+        (later_still, "it is asynchronous"),
+        (one_by_one, "a generator function, and calling it runs nothing: return a list"),
+        (Thing, "Thing can be no remote method: it is a class"),
+    ],
+)
+def test_what_gives_nothing_that_can_be_sent_is_refused_at_once(function: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Registry().register_method(function)
+    with pytest.raises(UsageError, match="a str, which cannot be called"):
+        Registry().register_method("echo", "echo")  # type: ignore[arg-type]
 
 
 def test_a_function_without_a_name_needs_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pydoc
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -64,12 +65,32 @@ def test_positional_and_named_arguments_may_be_mixed(stub: Stub) -> None:
     assert stub.subtract(42, subtrahend=23) == 19
 
 
-@pytest.mark.parametrize(("args", "named"), [((1,), {"minuend": 2}), ((1, 2, 3), {"subtrahend": 2})])
-def test_an_argument_given_twice_is_refused_with_the_signature(args: Any, named: Any, stub: Stub) -> None:
-    with pytest.raises(
-        UsageError, match=r"subtract\(minuend: int, subtrahend: int = 1\) was given an argument twice, or too many"
-    ):
-        stub.subtract(*args, **named)
+def only(first: int, *, second: int = 0, third: int = 0) -> list[int]:
+    return [first, second, third]
+
+
+def placed(first: int, second: int = 0, /, third: int = 0) -> list[int]:
+    return [first, second, third]
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "named", "said"),
+    [
+        (subtract, (1,), {"minuend": 2}, "subtract(minuend: int, subtrahend: int = 1) was given 'minuend' twice"),
+        (subtract, (1, 2, 3), {"subtrahend": 2}, "takes at most 2 arguments by position, 3 were given"),
+        (only, (1, 2), {"third": 3}, "takes at most 1 arguments by position, 2 were given"),
+        (placed, (1,), {"third": 3}, "'first: int' has a position alone: give them all by position"),
+        (join, ("a", "b"), {"sep": "+"}, "'*words: str' has a position alone: give them all by position"),
+    ],
+)
+def test_arguments_by_position_and_by_name_that_do_not_go_together_are_refused(
+    method: Any, args: Any, named: Any, said: str, stub: Stub, registry: Registry
+) -> None:
+    registry.register_method(only)
+    registry.register_method(placed)
+    with pytest.raises(UsageError, match=re.escape(said)):
+        getattr(stub, method.__name__)(*args, **named)
+    assert stub.only(1, third=3) == [1, 0, 3]
 
 
 def test_wrong_arguments_and_unknown_methods_are_the_peers_errors(stub: Stub) -> None:
