@@ -70,8 +70,10 @@ class Changes:
         undone = Entry(line.file, void=True, kept=others) if before is None else Entry(before, kept=others)
         if line.file.deleted:
             undone = Entry(line.file, void=True, kept=sorted(shelf.versions))
-        with suppress(StorageError):
+        try:
             self._journal.append(undone)
+        except StorageError:
+            self.settled = False  # the line may be there: the next start has to look whether it was carried out
         self._attempt(shelf, shelf.raise_newest)  # where that fails it is read where it is
 
     def put_aside(self, shelf: Shelf, line: Entry) -> None:

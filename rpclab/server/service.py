@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config import Address, Limits
-from ..errors import ClusterError, DigestMismatch, NotAllowed, StorageError, UsageError
+from ..errors import ClusterError, DigestMismatch, StorageError, UsageError
 from ..names import check_client, check_name
 from ..records import FileRecord, Receipt, ServerRecord, file_key, pages
 from ..rpc.document import FILENAME_RECEIVED
@@ -20,12 +20,14 @@ from ..rpc.own_registry import registry_of
 from ..rpc.registry import Call, Then
 from ..trace import Tracer
 from ..world.base import World
+from .callers import manager_only, owner_of
 from .checks import Checks
 from .document import DocumentWire
 from .manager_link import Link, ManagerLink
 from .own_replication import replication_of
 from .own_store import store_of
 from .pace import Pace
+from .removing import Removing
 from .scrub import Scrub
 from .uploads import Upload, Uploads
 
@@ -63,6 +65,7 @@ class Server:
         self._uploads = Uploads(
             world, identity.node, self.store, self.link, self._replication, self._tracer, self._limits, say
         )
+        self._removing = Removing(self.store, self.link, self._tracer)
         self._checks = Checks(self.store, self.link, self._tracer, say)
         self._scrub = Scrub(
             world,
@@ -107,9 +110,9 @@ class Server:
         register(self.confirm_file, "confirmFile", reads=True)
         register(self.get_file, "getFile", with_call=True, reads=True)
         register(self.verify_file, "verifyFile", reads=True)
-        register(self.delete_file, "deleteFile", with_call=True)
+        register(self._removing.delete_file, "deleteFile", with_call=True)
         register(self.copy_file, "copyFile", with_call=True)
-        register(self.drop_file, "dropFile", with_call=True)
+        register(self._removing.drop_file, "dropFile", with_call=True)
         register(self.list_stored, "listStored", reads=True)
 
     def start(self, address: Address, when_bound: WhenBound = lambda address: None) -> Address:
@@ -160,7 +163,7 @@ class Server:
         """
         if size < 0 or wanted < 1 or replicas < 0 or (keep is not None and keep < 1):
             raise UsageError(f"a file of {size} bytes in {wanted} copies and {keep} versions cannot be")
-        owner = _owner(call, client)
+        owner = owner_of(call, client)
         incoming = self.store.begin(owner, filename, size, version, wanted=replicas, saved=saved, keep=keep)
         upload = upload or self._world.nonce(8).hex()
         attempt = self._uploads.begin(upload)
@@ -203,34 +206,6 @@ class Server:
         copy and is put aside."""
         return self._checks.check(self.store.get(check_client(client), check_name(filename), version))
 
-    def delete_file(self, call: Call, filename: str, client: str = "", version: int = 0) -> list[FileRecord]:
-        """Remove the versions of a file up to one (0: all), and remember up to which, so that an older copy is not stored
-        again. Returns those that were removed; with a version it is no error if there were none."""
-        tombstone, removed = self.store.delete(_owner(call, client), check_name(filename), version)
-        report, there, not_there = self.store.report_on(removed)
-        key = file_key(tombstone.client, tombstone.name)
-        detail = {
-            "stored_bytes": report[1],
-            "version": tombstone.version,
-            "removed": [file.version for file in removed],
-            "request": call.event,
-        }
-        self._tracer.event("deleted", file=key, bytes=sum(file.size for file in removed), detail=detail)
-        self.link.report(report, stored=[tombstone, *there], removed=not_there)
-        return removed
-
-    def drop_file(self, call: Call, filename: str, client: str, version: int, reason: str = "") -> bool:
-        """Remove this server's copy of one version, which has enough others; the file lives on. False if it is not here."""
-        _manager_only(call, "dropFile")
-        file = self.store.drop(client, filename, version)
-        if file is None:
-            return False
-        report, stored, removed = self.store.report_on([file])
-        detail = {"version": version, "stored_bytes": report[1], "reason": reason, "request": call.event}
-        self._tracer.event("dropped", file=file_key(client, filename), bytes=file.size, detail=detail)
-        self.link.report(report, stored=stored, removed=removed)
-        return True
-
     def copy_file(
         self,
         call: Call,
@@ -242,7 +217,7 @@ class Server:
         bytes_s: int,
     ) -> bool:
         """Send a copy of one stored version to another server, at most so many bytes a second; True once it is durable there."""
-        _manager_only(call, "copyFile")
+        manager_only(call, "copyFile")
         file = self.store.get(client, filename, version)
         pace = self._pace.at(max(1, bytes_s))
 
@@ -280,17 +255,3 @@ def _then(
 def string(text: str) -> str:
     """Return the text that was given: a test of the connection."""
     return text
-
-
-def _manager_only(call: Call, method: str) -> None:
-    if call.peer.role != "manager":
-        raise NotAllowed(f"{method} is for the manager; {call.peer.node} is a {call.peer.role}")
-
-
-def _owner(call: Call, client: str) -> str:
-    """Whose file a call is about. A client has only its own; servers and the manager act for any."""
-    if call.peer.role != "client":
-        return client
-    if client not in ("", call.peer.node):
-        raise NotAllowed(f"{call.peer.node} may change its own files, not those of {client}")
-    return call.peer.node

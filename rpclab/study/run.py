@@ -106,7 +106,8 @@ class Run:
 
     @cached_property
     def _failures(self) -> set[tuple[str, str]]:
-        return {(event.node, event.file) for event in self.history.of("failed")}
+        failed = self.history.of("failed")
+        return {(event.node, event.file) for event in failed if event.detail.get("during") != "delete"}
 
     # ---- what servers stored
 
@@ -185,7 +186,8 @@ class Run:
 
     @cached_property
     def deletes(self) -> dict[str, list[Event]]:
-        """By file: deletes that a client asked for, acknowledged (`removed`) or only carried out somewhere (`deleted`)."""
+        """By file: deletes that a client asked for, acknowledged (`removed`), only carried out somewhere (`deleted`), or begun
+        there: what a disk refused (`failed`), the next start may do."""
         found: dict[str, list[Event]] = {}
         for event in self.history.of("removed"):
             found.setdefault(event.file, []).append(event)
@@ -205,13 +207,16 @@ class Run:
 
     @cached_property
     def _delete_calls(self) -> list[tuple[Event, set[str]]]:
-        """Each `deleted` with those whose `deleteFile` its server was carrying out then: it can be no other's."""
+        """Each `deleted`, and each that failed, with those whose `deleteFile` its server was carrying out then: it can be no
+        other's."""
         pending: dict[str, Counter[tuple[str, int | str]]] = {}
         found: list[tuple[Event, set[str]]] = []
-        for event in self.history.of("receive", "send", "deleted"):
+        for event in self.history.of("receive", "send", "deleted", "failed"):
+            if event.kind == "failed" and event.detail.get("during") != "delete":
+                continue
             calls = pending.setdefault(event.node, Counter())
             key = event.peer, event.call
-            if event.kind == "deleted":
+            if event.kind in ("deleted", "failed"):
                 found.append((event, {peer for (peer, _), count in calls.items() if count > 0}))
             elif event.method != "deleteFile":
                 continue  # a call's number is its connection's own: others have it too

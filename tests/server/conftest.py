@@ -21,18 +21,19 @@ class PowerGone(BaseException):
 
 class StepDisk:
     """A disk, a real one if no other is given, whose changing
-    steps are noted in `steps`; at step `die_at` the process dies, at `fail_at` the step fails."""
+    steps are noted in `steps`; at step `die_at` the process dies, from `fail_at` on `fail_for` steps fail."""
 
     def __init__(
         self,
         *,
         die_at: int = 0,
         fail_at: int = 0,
+        fail_for: int = 1,
         error: Callable[[str], Exception] | None = None,
         disk: Any = None,
     ) -> None:
         self._disk = disk or RealDisk()
-        self._die_at, self._fail_at, self._error = die_at, fail_at, error
+        self._die_at, self._fail_at, self._fail_for, self._error = die_at, fail_at, fail_for, error
         self._dead = False
         self._open: list[Closeable] = []
         self.steps: list[str] = []
@@ -46,7 +47,7 @@ class StepDisk:
             halfway()
             self._dead = True
             raise PowerGone
-        if len(self.steps) == self._fail_at and self._error is not None:
+        if 0 <= len(self.steps) - self._fail_at < self._fail_for and self._error is not None:
             self.failed = self.steps[-1]
             halfway()
             raise self._error(self.failed)

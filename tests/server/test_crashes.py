@@ -184,6 +184,42 @@ def test_a_failure_at_any_step_undoes_what_failed_and_nothing_else(
     assert refused > 50 and carried_out > total
 
 
+@pytest.mark.parametrize("fail_for", [2, 3, 5, 9])
+@pytest.mark.parametrize("end", ["stop", "kill", "power"])
+def test_a_disk_that_fails_for_a_while_leaves_what_was_there_or_what_was_asked_for(
+    step_world: Callable[..., Any], total: int, fail_for: int, end: str
+) -> None:
+    """Also the line that would take back another one fails: what is told to nobody must not be found at the next start."""
+    for at in range(1, total + 1):
+        disk = Disk()
+        world = step_world(disk=disk, fail_at=at, fail_for=fail_for, error=full_or_unsynced)
+        try:
+            store = Store(world, "server")
+        except RpclabError:
+            continue
+        possible: dict[str, list[dict[int, bytes]]] = {}
+        for step in (step for step in WORK if step.what != "quarantine"):
+            before = stored(store)
+            known, after = before.get(step.name, {}), step.after(before).get(step.name, {})
+            try:
+                if step.do(store) is not None:  # else there was nothing to drop, and nothing was noted
+                    possible[step.name] = [after]
+            except RpclabError:
+                both = {**known, step.version: step.contents} if step.what == "put" else after
+                possible[step.name] = [*possible.get(step.name, [{}]), known, after, both]
+        where = f"failed for {fail_for} from {at}, {world.steps.failed}"
+        with contextlib.suppress(RpclabError):
+            store.close()
+        if end == "power":
+            disk.lose(random.Random(at))
+        else:
+            disk.let_go()
+        again = Store(step_world(disk=disk), "server")
+        for name, found in check(again).items():
+            assert found in possible[name], (where, name, found, possible[name])
+        again.close()
+
+
 def test_one_that_failed_leaves_the_newest_readable_under_its_plain_name(step_world: Callable[..., Any]) -> None:
     """Every step from the journal's line to the rename fails in turn."""
     for step in ("write journal.jsonl", "sync journal.jsonl", "rename to 1", "sync folder a", "rename to a"):

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from rpclab import SimCluster
-from rpclab.errors import NoSuchFile, RpclabError, SyncFailed
+from rpclab.errors import DeleteIncomplete, NoSuchFile, RpclabError, SyncFailed
 
 
 def test_a_file_whose_last_sync_failed_is_counted_by_the_log_too() -> None:
@@ -90,3 +90,21 @@ def test_after_a_backup_nobody_gets_the_version_before_though_its_server_cannot_
     assert other.read(other.restore("a", client="client1").path) == b"after"
     cluster.stop()
     assert cluster.check().valid, str(cluster.check())
+
+
+def test_a_delete_that_the_disk_refused_brings_no_file_back_under_a_new_version() -> None:
+    """The journal's line was there, the one that takes it back was not, and a clean stop said that all was done (seed 101031)."""
+    for seed in range(4):
+        cluster = SimCluster(seed=seed, servers=1, clients=1, replicas=1)
+        client = cluster.clients["client1"]
+        client.backup(client.put("a", b"contents"), "a")
+        cluster.fail_syncs("server1", 1.0)
+        with pytest.raises(DeleteIncomplete):
+            client.delete("a")
+        cluster.fail_syncs("server1", 0)
+        cluster.restart("server1")
+        cluster.sleep(3)
+        with pytest.raises(NoSuchFile):
+            client.restore("a")
+        cluster.stop()
+        assert cluster.check().valid, str(cluster.check())
