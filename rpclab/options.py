@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from .secret import SECRET_VARIABLE
 
-__all__ = ["DATA_VARIABLE", "parser", "port"]
+__all__ = ["DATA_VARIABLE", "counting", "parser", "port", "size"]
 
 DATA_VARIABLE = "RPCLAB_DATA"
 
@@ -49,8 +49,22 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (--help lists all options)\n")
 
 
+def counting(text: str) -> int:
+    """A part's number, for argparse."""
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of a part: they are counted from 1")
+    return int(text)
+
+
+def size(text: str) -> int:
+    """A number of bytes, for argparse."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes: 0 or more are needed")
+    return int(text)
+
+
 def port(text: str) -> int:
     """A port number, for argparse."""
-    if not text.isdigit() or int(text) > 65535:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535 is needed")
     return int(text)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..config import MANAGER_PORT
-from ..options import parser
+from ..options import counting, parser
 from ..rpc.files import Progress
 from ..running import Running, data_folder, run
 from .agent import Agent
@@ -73,7 +73,7 @@ def _options() -> argparse.ArgumentParser:
         "rpclab.client", "A client: lists its files and backs up those that you name; ENTER alone ends it."
     )
     options.add_argument(
-        "number", type=int, nargs="?", default=1, help="1 or 2: gives its name and folder (default: 1)"
+        "number", type=counting, nargs="?", default=1, help="1 or 2: gives its name and folder (default: 1)"
     )
     options.add_argument("--node", help="this client's name (default: client and its number)")
     options.add_argument("--files", help="the folder of its files (default: clients/NODE/Files in the data folder)")
