@@ -10,9 +10,9 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
-from .errors import NameCollision, NameRefused
+from .errors import NameCollision, NameRefused, UsageError
 
-__all__ = ["NameTable", "check_client", "check_name", "fold"]
+__all__ = ["NameTable", "check_client", "check_name", "fold", "path_text"]
 
 PART_BYTES = 255  # what ext4, APFS and NTFS take
 NAME_BYTES = 1024  # macOS's longest path
@@ -22,6 +22,14 @@ _RESERVED = frozenset(
     ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
     + [f"{port}{digit}" for port in ("COM", "LPT") for digit in "123456789¹²³"]
 )
+
+
+def path_text(path: object, what: str) -> str:
+    """A path on this machine as text, which it or a `pathlib.Path` is given as; raises UsageError for anything else."""
+    text = getattr(path, "__fspath__", lambda: path)()
+    if not isinstance(text, str) or not text:
+        raise UsageError(f"{what}={path!r}: it is a path, a text or a pathlib.Path")
+    return text
 
 
 @lru_cache(maxsize=1024)  # on its way a name is checked by all who hear it, and a client's is in every call

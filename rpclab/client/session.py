@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..config import Address, Limits
 from ..errors import CommunicationError, DeleteIncomplete, RpclabError, StorageError, UsageError
-from ..names import check_client, check_name
+from ..names import check_client, check_name, path_text
 from ..records import Deletion, Location, Receipt, Restored, ServerRecord, file_key
 from ..rpc.connection import Connection
 from ..rpc.files import Progress
@@ -109,7 +109,7 @@ class Client:
         where); NameRefused, NoServer, QuotaExceeded, DiskFull, FileChanged, ConnectFailed (not stored, an earlier version is
         still there); ConnectionLost, DeadlineExceeded, SyncFailed (it may be stored: send it again, that does no harm).
         """
-        path = str(path)
+        path = path_text(path, "path")
         name = check_name(name if name is not None else path.replace("\\", "/").rstrip("/").rpartition("/")[2])
         wish = Wish(replicas=replicas, replication=replication, acknowledge=acknowledge)
         return self._backing_up.run(path, name, wish, progress)
@@ -175,8 +175,8 @@ class Client:
     def prune(self, name: str, keep: int) -> list[str]:
         """Remove all but the `keep` newest versions of a file; returns the nodes that held one of the others. Errors as
         `delete`, and UsageError for a `keep` under 1."""
-        if keep < 1:
-            raise UsageError(f"keep={keep}: at least one version stays; delete the file to remove all")
+        if not isinstance(keep, int) or keep < 1:
+            raise UsageError(f"keep={keep!r}: at least one version stays; delete the file to remove all")
         return self._remove(check_name(name), keep)
 
     def _remove(self, name: str, keep: int) -> list[str]:
@@ -220,10 +220,11 @@ class Client:
         for the next one, and `problems` says so. Errors: NoSuchFile, StorageError, DiskFull, FolderNotUsable,
         CommunicationError.
         """
+        folder = path_text(folder, "folder")
         while True:
             location = self.find(name, client, version)
             try:
-                return self._restoring.run(location, str(folder), version, progress)
+                return self._restoring.run(location, folder, version, progress)
             except StorageError:
                 if version is not None or self.find(name, client).file.version == location.file.version:
                     raise  # else it was replaced so often meanwhile that the version found first is no longer kept

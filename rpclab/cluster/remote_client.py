@@ -8,7 +8,7 @@ from typing import Any
 
 from ..client.backup import too_few
 from ..errors import Cancelled, RpclabError, UsageError
-from ..names import fold
+from ..names import fold, path_text
 from ..records import Location, Receipt, Restored
 from ..rpc.files import Progress
 from ..rpc.pool import Pool
@@ -66,7 +66,7 @@ class RemoteClient:
         progress: Progress | None = None,
     ) -> Receipt:
         """Back a file up: one of this client's `files` by its name, or any by its path. See `Client.backup`."""
-        source = pathlib.Path(path)
+        source = pathlib.Path(path_text(path, "path"))
         if not source.is_absolute() and str(path) in self.files:
             source, name = self.folder / source, name or str(path)
         named = {
@@ -103,7 +103,7 @@ class RemoteClient:
         """Write a stored file, its newest version or the given one, into a folder. See `Client.restore`."""
         named = {
             "name": name,
-            "folder": str(pathlib.Path(folder).absolute()),
+            "folder": str(pathlib.Path(path_text(folder, "folder")).absolute()),
             "client": client,
             "version": version,
             "task": self._world.nonce(8).hex(),

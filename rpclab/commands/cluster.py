@@ -23,6 +23,7 @@ from ..errors import (
     StartFailed,
     error_from_wire,
 )
+from .interruption import interruption
 from .output import Exit, Output, json_option
 from .parts import show_parts, states
 from .reach import Reach, cluster_options, reach_options, refuse_shared_data
@@ -88,20 +89,10 @@ def _start(reach: Reach, settings: dict[str, Any]) -> None:
     command = [sys.executable, "-P", "-m", _KEEPER, "--settings", json.dumps(settings)]
     for name, path in (("lock", reach.beside("lock")), ("stop", reach.beside("stop")), ("outcome", outcome)):
         command += [f"--{name}-file", str(path)]
+    keeper: subprocess.Popen[bytes] | None = None
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "wb") as output:
-            keeper = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=package_environment(),
-                **new_session(),
-            )
-    except OSError as error:
-        raise FolderNotUsable(f"cannot write {log}: {error.strerror}; choose another --data") from None
-    try:
+        with interruption.deferred():
+            keeper = _spawned(command, log)
         wait_until(lambda: outcome.exists() or keeper.poll() is not None, time.monotonic() + _START_S)
         if not outcome.exists():
             keeper.terminate()
@@ -112,13 +103,30 @@ def _start(reach: Reach, settings: dict[str, Any]) -> None:
             keeper.wait(_STOP_S)
             code, message, data = told
             raise error_from_wire(code, message, data, None)
-    except KeyboardInterrupt:
-        keeper.terminate()  # it ends the parts that it has started
-        keeper.wait(_STOP_S)
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM
+        if keeper is not None:
+            keeper.terminate()  # it ends the parts that it has started
+            keeper.wait(_STOP_S)
         raise
     finally:
         outcome.unlink(missing_ok=True)
     keeper.returncode = 0  # it lives on, and this process never waits for it
+
+
+def _spawned(command: list[str], log: pathlib.Path) -> subprocess.Popen[bytes]:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "wb") as output:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=package_environment(),
+                **new_session(),
+            )
+    except OSError as error:
+        raise FolderNotUsable(f"cannot write {log}: {error.strerror}; choose another --data") from None
 
 
 def _tail(log: pathlib.Path) -> str:

@@ -6,8 +6,10 @@ it is printed and forgotten. So what was asked is kept, and work that goes on as
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 
 __all__ = ["interruption"]
@@ -18,6 +20,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self._number = 0
+        self._deferred = False
 
     def watch(self) -> None:
         """Have the signals end this process's work, by KeyboardInterrupt and SystemExit."""
@@ -33,9 +36,20 @@ class Interruption:
         if self._number:
             self._end()
 
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """What comes meanwhile ends this process's work afterwards: what is begun here is known to who has to end it."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+        self.check()
+
     def _came(self, number: int, frame: FrameType | None) -> None:
         self._number = number
-        self._end()
+        if not self._deferred:
+            self._end()
 
     def _end(self) -> None:
         if self._number == signal.SIGINT:

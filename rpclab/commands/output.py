@@ -116,8 +116,8 @@ class Output:
         self.line(textwrap.fill(text, _COLUMNS, break_long_words=False, break_on_hyphens=False))
 
     def problem(self, text: str) -> None:
-        """A line on stderr, for people and with `--json`."""
-        click.echo(f"rpclab: {text}", err=True)
+        """Lines on stderr, for people and with `--json`; whatever names are in them, they write nothing but text."""
+        click.echo("rpclab: " + "\n".join(map(printable, text.split("\n"))), err=True)
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
         """A table as wide as the terminal, 80 columns where there is none; the columns in `right` hold numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -117,5 +118,6 @@ def _failed(arguments: Sequence[str], error: BaseException, message: str, status
         traceback.print_exception(error)
     Output().problem(message)
     if "--json" in arguments:
-        click.echo(error_document(type(error).__name__, message, status))
+        with contextlib.suppress(OSError):  # it may be that very output which cannot be written
+            click.echo(error_document(type(error).__name__, message, status))
     return status

@@ -196,6 +196,27 @@ def test_a_file_that_is_not_there_is_told_plainly(shared_cluster: LocalCluster, 
             session.backup(tmp_path, "a folder")
 
 
+def test_what_is_no_path_is_refused(
+    start_cluster: Callable[..., LocalCluster],
+    make_file: Callable,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cluster = start_cluster(servers=1, clients=1, replicas=1)
+    with cluster.connect("paths") as session:
+        session.backup(make_file("paths", 10), "paths")
+        for who in (session, cluster.clients["client1"]):
+            for path in (None, 5, ""):
+                with pytest.raises(UsageError, match=f"folder={path!r}: it is a path"):
+                    who.restore("paths", path)  # type: ignore[arg-type]
+                with pytest.raises(UsageError, match=f"path={path!r}: it is a path"):
+                    who.backup(path, "paths")  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="keep='1'"):
+            session.prune("paths", "1")  # type: ignore[arg-type]
+    assert not (tmp_path / "None").exists() and not (tmp_path / "5").exists()
+
+
 def test_send_file_says_true_or_false(shared_cluster: LocalCluster, make_file: Callable) -> None:
     path = make_file("a")
     with shared_cluster.connect("document-like") as session:
