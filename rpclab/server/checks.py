@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..errors import NoSuchFile, StorageError
 from ..records import FileRecord, file_key
@@ -19,6 +20,11 @@ class Checks:
 
     def __init__(self, store: Store, link: Link, tracer: Tracer, say: Say) -> None:
         self._store, self._link, self._tracer, self._say = store, link, tracer, say
+
+    def later(self, file: FileRecord) -> None:
+        """Check a version that may have made way for a newer one by now."""
+        with suppress(NoSuchFile):
+            self.check(file)
 
     def check(self, file: FileRecord, progress: Callable[[int], object] = lambda count: None) -> bool:
         """Read one stored version, and put it aside if it is damaged: whether it is whole. Where the disk refuses that, the next

@@ -195,7 +195,7 @@ class Server:
                 self._say(f"could not give back {file_key(file.client, file.name)}: {error}")
                 detail = {"error": type(error).__name__, "message": error.message}
                 self._tracer.event("failed", peer=call.peer.node, file=file_key(file.client, file.name), detail=detail)
-                self._uploads.spawn(lambda: self._checks.check(file), f"{self._identity.node}-checks")
+                self._uploads.spawn(lambda: self._checks.later(file), f"{self._identity.node}-checks")
             finally:
                 reader.close()
 

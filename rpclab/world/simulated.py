@@ -81,7 +81,9 @@ class Simulation:
             self.scheduler.run(*tasks)
         if self.scheduler.faults:
             faulty, fault = self.scheduler.faults[0]
-            fault.add_note(f"in the simulated task {faulty.name!r}, seed {self.seed}")
+            note = f"in the simulated task {faulty.name!r}, seed {self.seed}"
+            if note not in getattr(fault, "__notes__", ()):  # whoever waits for who waits raises it again
+                fault.add_note(note)
             raise fault
 
     @property

@@ -9,7 +9,7 @@ import pytest
 
 from rpclab.client.session import Client
 from rpclab.config import Address, Limits
-from rpclab.errors import ConnectionLost, StorageError, SyncFailed, UploadUnknown
+from rpclab.errors import ConnectionLost, NoSuchFile, StorageError, SyncFailed, UploadUnknown
 from rpclab.manager.service import Manager
 from rpclab.manager.settings import Settings
 from rpclab.records import FileRecord
@@ -210,6 +210,15 @@ def test_an_upload_that_nobody_knows_is_told(network: Network) -> None:
     server = network.server("server1")
     with pytest.raises(UploadUnknown, match="send the file again"):
         network.client().server(server._address).confirmFile("never announced")
+
+
+def test_a_version_that_made_way_before_it_could_be_looked_at_is_no_fault(network: Network) -> None:
+    """A restore found it damaged, a backup came, then the server looked (seed 103934)."""
+    checks = network.server("server1")._checks
+    gone = FileRecord("ann", "a", 1, "", 3)
+    with pytest.raises(NoSuchFile):
+        checks.check(gone)
+    checks.later(gone)
 
 
 def test_a_newer_version_on_the_server_is_no_success_for_the_sender(network: Network, make_file: Callable) -> None:

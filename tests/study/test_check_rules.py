@@ -346,6 +346,31 @@ def test_a_repair_that_was_made_twice_is_too_much(run: Run) -> None:
     run.is_broken("replication", INVALID, "server3")
 
 
+@pytest.mark.parametrize("late", [b"", b"1", b"one"])
+def test_a_copy_that_came_when_a_newer_one_was_there_is_told_as_that(run: Run, late: bytes) -> None:
+    """The server keeps what it has, whichever way that had come, and tells of it under the late copy's upload (seed 104540)."""
+    run.tell("ann", "server1")
+    run.store("server1", 1, late)
+    run.tell("ann", "server2")
+    run.store("server2", 2, b"newer")
+    run.acknowledge(2, b"newer", "server2", wanted=1)
+    if late:
+        run.add("server1", "send-data", peer="server2", file=FILE, bytes=len(late), copy="replica")
+    run.tell("server1", "server2")
+    told = {"digest": digest(b"newer"), "upload": "upload1", "dropped": []}
+    run.change("server2", "stored", 2, 5, copy="replica", **told)
+    run.is_valid()
+
+
+def test_a_copy_that_nobody_sent_is_no_late_one(run: Run) -> None:
+    run.back_up(1, b"one")
+    run.tell("ann", "server1")
+    run.store("server1", 2, b"other")
+    run.store("server2", 2, b"other", copy="replica")
+    run.acknowledge(2, b"other", "server1", "server2")
+    run.is_broken("replication", INVALID, "5 bytes fewer were sent to server2")
+
+
 # ---- restores
 
 

@@ -137,26 +137,26 @@ class _Replication:
             excess = self.sent[key] - expected
             if not excess or file.startswith(f"{DOCUMENT_CLIENT}/"):
                 continue
-            failures = self._failures(file, receiver) + self._echoes(stored)
+            failures = self._failures(file, receiver) + self._echoes(receiver, file, stored)
             if excess < 0 and self._unlogged_sender(file, receiver):
                 continue
             if 0 < excess <= len(failures) * self._largest.get(file, 0):
                 continue
-            if excess < 0 and self._echoes(stored):
+            if excess < 0 and self._echoes(receiver, file, stored):
                 continue
             what = "more" if excess > 0 else "fewer"
             said = f"{abs(excess):,} bytes {what} were sent to {receiver} as {copy} of {file} than the copies stored there have"
             found.append(self._finding(receiver, f"{said} ({self.sent[key]:,} for {expected:,}).", file, *stored))
         return found
 
-    def _echoes(self, stored: list[Event]) -> list[Event]:
-        """Copies that came too late, for a newer version was there: then the server tells of that one once more."""
+    def _echoes(self, receiver: str, file: str, stored: list[Event]) -> list[Event]:
+        """Copies that came too late, for a newer version was there, however it came: then the server tells of that one once
+        more."""
         first: dict[int, str] = {}
+        for event in self._run.of_file(receiver, file, "stored"):
+            first.setdefault(event.detail.get("version", 0), event.detail.get("upload", ""))
         return [
-            event
-            for event in stored
-            if first.setdefault(event.detail.get("version", 0), event.detail.get("upload", ""))
-            != event.detail.get("upload", "")
+            event for event in stored if first.get(event.detail.get("version", 0)) != event.detail.get("upload", "")
         ]
 
     def _unlogged_sender(self, file: str, receiver: str) -> bool:
