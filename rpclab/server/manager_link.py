@@ -66,6 +66,7 @@ class ManagerLink:
         self._presence: Connection | None = None
         self._registered = self._stopping = False
         self._reported = 0  # the highest number that the manager was to be told
+        self._told = 0  # the number of the inventory that it was told last: it has all up to that
         self._task: Task | None = None
         self._own: Address = ("", 0)
         self.advice = Advice(heartbeat_s=limits.heartbeat_s)
@@ -114,7 +115,7 @@ class ManagerLink:
             connection.call("addServer", self._own, stored_bytes, self._node, store.quota_bytes, report)
             with self._changed:
                 if self._reported <= report:  # else the manager may have missed a report that came meanwhile
-                    self._registered = True
+                    self._registered, self._told = True, report
                     self._changed.notify_all()
                     break
         self._say(
@@ -145,16 +146,17 @@ class ManagerLink:
             )
         except RpclabError as error:
             self._say(f"the manager could not be told, it will hear it when it is back: {error}")
-            self._register_anew()
+            self._register_anew(number)
             return False
         if not known:
-            self._register_anew()
+            self._register_anew(number)
         return True
 
-    def _register_anew(self) -> None:
-        """The manager missed something: end the connection that means "I am here", so that it is told everything."""
+    def _register_anew(self, missed: int) -> None:
+        """The manager missed a report: end the connection that means "I am here", so that it is told everything, unless it was
+        told since."""
         with self._changed:
-            if self._registered and self._presence is not None:
+            if self._registered and self._presence is not None and missed > self._told:
                 self._presence.channel.stream.shutdown()
 
     def release(self, upload: str) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 
 from rpclab import SimCluster
+from rpclab.cluster.simulated_client import SimClient
 from rpclab.errors import DeleteIncomplete, NoSuchFile, RpclabError, SyncFailed
 
 
@@ -106,5 +107,30 @@ def test_a_delete_that_the_disk_refused_brings_no_file_back_under_a_new_version(
         cluster.sleep(3)
         with pytest.raises(NoSuchFile):
             client.restore("a")
+        cluster.stop()
+        assert cluster.check().valid, str(cluster.check())
+
+
+def test_a_report_that_is_given_up_late_does_not_end_a_registration_that_told_it_too() -> None:
+    """Its manager had lost its power; the next one knew all when the report's deadline came (seed 105213)."""
+    for seed in range(6):
+        cluster = SimCluster(seed=seed, servers=1, clients=1, replicas=1)
+        client = cluster.clients["client1"]
+        client.backup(client.put("a", b"first"), "a")
+        client.put("b", bytes(1_000))
+
+        def work(client: SimClient = client) -> None:
+            with suppress(RpclabError):
+                client.backup("b")
+
+        def cut(cluster: SimCluster = cluster, wait: float = 0.001 + seed * 0.0005) -> None:
+            cluster.sleep(wait)
+            cluster.cut_power("manager")
+            cluster.sleep(0.5)
+            cluster.restart("manager")
+
+        cluster.run(work, cut)
+        cluster.sleep(15)
+        assert not [event for event in cluster.history.of("gone") if event.peer == "server1"], seed
         cluster.stop()
         assert cluster.check().valid, str(cluster.check())
