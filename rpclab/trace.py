@@ -35,9 +35,10 @@ Kinds of events, and the fields that each carries beside time, node, number, lam
     sent                        file bytes                    client: all of a backup is sent, and not yet acknowledged;
                                                               upload, version, digest
     acknowledged                file bytes                    client: upload, copies, wanted, pending, servers, digest, version
-    removed                     file                          client: a delete was acknowledged; version (up to which), servers
+    removing, removed           file                          client: a delete is asked for, was acknowledged; version (up to
+                                                              which), servers (that were told)
     restored                    peer file bytes               client: digest, version, asked (the version asked for, or None)
-    refused, failed             peer file                     error, message, during (repair, delete), version
+    refused, failed             peer file                     error, message
     killed, restarted           peer                          cluster: what was done to a node, as intervals: the first event
     paused, resumed             peer                          begins one, the second ends it (a restart also a pause); what does
     partitioned, healed         peer                          not end lasts to the end of the run. killed: power (its machine lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ..config import Address, Limits
 from ..errors import CommunicationError, DeleteIncomplete, RpclabError, StorageError, UsageError
@@ -183,6 +184,8 @@ class Client:
         deletion = self._manager.call("prepareDelete", self.name, name, keep, returns=Deletion)
         if not deletion.version:
             return []  # there are no more than those
+        detail: dict[str, Any] = {"version": deletion.version}
+        self._tracer.event("removing", file=file_key(self.name, name), detail=detail)
         removed: list[str] = []
         told, away, problems = [], [], []
         for server in deletion.servers:  # also those without a copy: they will know that older ones do not count
@@ -198,8 +201,7 @@ class Client:
         if problems or not told:
             reasons = "; ".join([*problems, *away])
             raise DeleteIncomplete(f"not every copy of {file_key(self.name, name)} could be deleted: {reasons}")
-        detail = {"version": deletion.version, "servers": told}
-        self._tracer.event("removed", file=file_key(self.name, name), detail=detail)
+        self._tracer.event("removed", file=file_key(self.name, name), detail={**detail, "servers": told})
         return removed
 
     # ---- restoring

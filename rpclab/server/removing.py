@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..errors import NoSuchFile, StorageError
 from ..names import check_name
 from ..records import FileRecord, file_key
 from ..rpc.registry import Call
@@ -23,14 +22,7 @@ class Removing:
     def delete_file(self, call: Call, filename: str, client: str = "", version: int = 0) -> list[FileRecord]:
         """Remove the versions of a file up to one (0: all), and remember up to which, so that an older copy is not stored
         again. Returns those that were removed; with a version it is no error if there were none."""
-        owner, name = owner_of(call, client), check_name(filename)
-        try:
-            tombstone, removed = self._store.delete(owner, name, version)
-        except StorageError as error:
-            if not isinstance(error, NoSuchFile):  # the next start may carry it out
-                why = {"error": type(error).__name__, "message": error.message, "during": "delete", "version": version}
-                self._tracer.event("failed", file=file_key(owner, name), detail=why)
-            raise
+        tombstone, removed = self._store.delete(owner_of(call, client), check_name(filename), version)
         report, there, not_there = self._store.report_on(removed)
         key = file_key(tombstone.client, tombstone.name)
         detail = {

@@ -106,8 +106,7 @@ class Run:
 
     @cached_property
     def _failures(self) -> set[tuple[str, str]]:
-        failed = self.history.of("failed")
-        return {(event.node, event.file) for event in failed if event.detail.get("during") != "delete"}
+        return {(event.node, event.file) for event in self.history.of("failed")}
 
     # ---- what servers stored
 
@@ -186,10 +185,10 @@ class Run:
 
     @cached_property
     def deletes(self) -> dict[str, list[Event]]:
-        """By file: deletes that a client asked for, acknowledged (`removed`), only carried out somewhere (`deleted`), or begun
-        there: what a disk refused (`failed`), the next start may do."""
+        """By file: deletes that a client asked for (`removing`), acknowledged (`removed`), or only carried out somewhere
+        (`deleted`). Of one that is only asked for nobody knows whether it happened."""
         found: dict[str, list[Event]] = {}
-        for event in self.history.of("removed"):
+        for event in self.history.of("removing", "removed"):
             found.setdefault(event.file, []).append(event)
         for event, askers in self._delete_calls:
             if self.logs.distrust(event.node) or askers.difference(self.managers):
@@ -207,16 +206,13 @@ class Run:
 
     @cached_property
     def _delete_calls(self) -> list[tuple[Event, set[str]]]:
-        """Each `deleted`, and each that failed, with those whose `deleteFile` its server was carrying out then: it can be no
-        other's."""
+        """Each `deleted` with those whose `deleteFile` its server was carrying out then: it can be no other's."""
         pending: dict[str, Counter[tuple[str, int | str]]] = {}
         found: list[tuple[Event, set[str]]] = []
-        for event in self.history.of("receive", "send", "deleted", "failed"):
-            if event.kind == "failed" and event.detail.get("during") != "delete":
-                continue
+        for event in self.history.of("receive", "send", "deleted"):
             calls = pending.setdefault(event.node, Counter())
             key = event.peer, event.call
-            if event.kind in ("deleted", "failed"):
+            if event.kind == "deleted":
                 found.append((event, {peer for (peer, _), count in calls.items() if count > 0}))
             elif event.method != "deleteFile":
                 continue  # a call's number is its connection's own: others have it too

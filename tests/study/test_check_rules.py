@@ -451,3 +451,15 @@ def test_a_server_that_took_its_leave_is_judged_by_what_it_reported_after(run: R
     run.is_valid()
     report.detail = {"stored_bytes": 7, "news": False}
     run.is_broken("counts", INVALID, "server1")
+
+
+def test_a_delete_that_was_asked_for_may_have_happened_though_no_server_could_say_so(run: Run) -> None:
+    run.back_up(1, b"one")
+    run.add("ann", "removing", file=FILE, detail={"version": 5})
+    run.is_valid()
+    run.plain("server1").unlink()
+    report = run.report()
+    assert report["copies"].verdict is Verdict.VALID, report
+    run.back_up(6, b"after")
+    run.plain("server2").unlink()
+    run.is_broken("copies", INVALID, "server2 has")

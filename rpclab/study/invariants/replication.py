@@ -78,8 +78,6 @@ class _Replication:
         """Transfers that are seen to have failed, by file and node."""
         failed: dict[tuple[str, str], list[Event]] = {}
         for event in self._history.of("failed", "refused"):
-            if event.detail.get("during") == "delete":
-                continue  # that sent nothing
             failed.setdefault((event.file, event.node), []).append(event)
         return failed
 
