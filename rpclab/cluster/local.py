@@ -213,7 +213,7 @@ class LocalCluster(LocalFaults):
     def connect(self, name: str = "notebook", *, wire: str = "rpclab", limits: Limits | None = None) -> Any:
         """A client in this process, whose files are stored under `name`; `wire="document"` speaks the description's wire, and
         `limits` say how long it waits."""
-        if name in self._nodes:
+        if check_client(name) in self._nodes:
             raise UsageError(
                 f"{name} runs as a process of its own: use cluster.clients[{name!r}], or connect under another name"
             )

@@ -8,6 +8,7 @@ import os
 import sys
 
 from .real_errors import system_errors
+from .real_fork import ours_alone
 
 __all__ = ["RealLog"]
 
@@ -32,6 +33,7 @@ class RealLog:
         self._map: mmap.mmap | None = None
         self._window = self._end = 0
         self._grow(1)
+        ours_alone(self)
 
     def append(self, line: bytes) -> None:
         if self._map is None:
@@ -64,14 +66,21 @@ class RealLog:
                 print(f"the event log {self._path} ends here: {error}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
+        self._end_here(self._size)
+
+    def let_go(self) -> None:
+        self._end_here(None)
+
+    def _end_here(self, size: int | None) -> None:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
         if self._map is not None:
             self._map.close()
             self._map = None
-        with contextlib.suppress(OSError):
-            os.ftruncate(fd, self._size)
+        if size is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(fd, size)
         os.close(fd)
 
 

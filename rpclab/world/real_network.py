@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from ..config import Address, address_text, is_loopback
 from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, PortInUse, UsageError
 from .base import Buffer, Stream
+from .real_fork import ours_alone
 
 if TYPE_CHECKING:
     from .real_certificates import Certificates, Contexts
@@ -51,6 +52,7 @@ class RealStream:
             self.peer: Address = sock.getpeername()[:2]
         except OSError:
             self.peer = ("gone", 0)
+        ours_alone(self)
 
     def send(self, buffers: Sequence[Buffer], deadline: float | None) -> None:
         try:
@@ -106,9 +108,12 @@ class RealStream:
 
     def close(self) -> None:
         if not self._closed:
-            self._closed = True
             self.shutdown()
-            self._socket.close()
+            self.let_go()
+
+    def let_go(self) -> None:
+        self._closed = True
+        self._socket.close()
 
     def _arm_send(self, deadline: float | None) -> None:
         """See that the next send ends near the deadline."""
@@ -173,6 +178,7 @@ class RealListening:
         self._selector.register(sock, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._closing = False
+        ours_alone(self)
 
     def accept(self) -> Stream | None:
         while not self._closing:
@@ -191,7 +197,7 @@ class RealListening:
                 sock.close()  # macOS refuses options on a connection that has ended already
                 continue
             return self._tls.accepted(stream, self._now) if self._tls is not None else stream
-        self._release()
+        self.let_go()
         return None
 
     def close(self) -> None:
@@ -200,7 +206,8 @@ class RealListening:
             with contextlib.suppress(OSError):
                 self._wake.send(b"x")
 
-    def _release(self) -> None:
+    def let_go(self) -> None:
+        self._closing = True
         self._selector.close()
         for sock in (self._socket, self._wake, self._woken):
             sock.close()
