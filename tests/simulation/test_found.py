@@ -134,3 +134,21 @@ def test_a_report_that_is_given_up_late_does_not_end_a_registration_that_told_it
         assert not [event for event in cluster.history.of("gone") if event.peer == "server1"], seed
         cluster.stop()
         assert cluster.check().valid, str(cluster.check())
+
+
+def test_one_client_that_sends_one_file_several_times_at_once_gets_a_valid_run() -> None:
+    for seed in range(9):
+        keep, replication = (1, 2, 5)[seed % 3], ("after", "pipeline")[seed % 2]
+        cluster = SimCluster(seed=seed, servers=3, clients=1, replicas=2, keep=keep, replication=replication)
+        client = cluster.clients["client1"]
+        names = [client.put(f"{number}", bytes([number]) * (100 + number * 5000)) for number in range(4)]
+
+        def work(first: int, client: SimClient = client, names: list[str] = names) -> None:
+            for number in range(4):
+                with suppress(RpclabError):  # a later one may be there before it
+                    client.backup(names[(first + number) % 4], "same")
+
+        cluster.run(lambda: work(0), lambda: work(1), lambda: work(2))
+        cluster.sleep(3)
+        cluster.stop()
+        assert cluster.check().valid, (seed, str(cluster.check()))

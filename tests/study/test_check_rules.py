@@ -463,3 +463,36 @@ def test_a_delete_that_was_asked_for_may_have_happened_though_no_server_could_sa
     run.back_up(6, b"after")
     run.plain("server2").unlink()
     run.is_broken("copies", INVALID, "server2 has")
+
+
+def test_a_version_that_came_when_all_that_are_kept_were_newer_was_never_owed_there(tmp_path: pathlib.Path) -> None:
+    """One client sends a file twice at once: the second server has the later one already, and keeps one version."""
+    run = Run(tmp_path, keep=1)
+    run.tell("ann", "server1")
+    run.store("server1", 1, b"earlier")
+    run.tell("ann", "server2")
+    run.store("server2", 2, b"later")
+    run.add("server1", "send-data", peer="server2", file=FILE, bytes=7, copy="replica")
+    run.tell("server1", "server2")
+    run.change("server2", "stored", 2, 5, copy="replica", digest=digest(b"later"), upload="upload1", dropped=[])
+    run.tell("server2", "server1")
+    run.acknowledge(1, b"earlier", "server1", "server2")
+    run.acknowledge(2, b"later", "server2", wanted=1)
+    run.is_valid()
+    run.plain("server1").unlink()
+    run.is_broken("copies", INVALID, "server1 has no such file")
+
+
+def test_a_late_copy_may_be_told_before_the_version_that_it_found(run: Run) -> None:
+    """What is durable first need not be in the log first: two tasks write it."""
+    run.add("ann", "sent", file=FILE, bytes=3, detail={"upload": "upload1", "version": 1, "digest": digest(b"old")})
+    run.add("ann", "sent", file=FILE, bytes=5, detail={"upload": "upload2", "version": 2, "digest": digest(b"newer")})
+    run.tell("ann", "server1")
+    run.store("server1", 1, b"old")
+    run.add("server1", "send-data", peer="server2", file=FILE, bytes=3, copy="replica")
+    run.tell("server1", "server2")
+    run.tell("ann", "server2")
+    run.store("server2", 2, b"newer", copy="replica", upload="upload1")
+    run.change("server2", "stored", 2, 5, copy="original", digest=digest(b"newer"), upload="upload2", dropped=[])
+    run.acknowledge(2, b"newer", "server2", wanted=1)
+    run.is_valid()

@@ -6,7 +6,7 @@ acknowledged is durable. What does:
 
 - a delete that a client asked for, also one that was never acknowledged, covers the version: nothing is owed any
   more;
-- newer versions made it make way on that server: that copy is not owed any more;
+- newer versions made it make way on that server, or were there before it came: that copy is not owed any more;
 - a logged fault damaged that very copy (or the whole disk), and it was not repaired before the end: unknown, for the
   run ended too early;
 - the server's disk was not given, or its log has holes: unknown.
@@ -151,7 +151,7 @@ def _lack(run: Run, server: str, event: Event) -> _Lack:
     if folder is None or folder.problem:
         reason = "was not given" if folder is None else f"could not be read, {folder.problem}"
         return _Lack(server, "unseen", f"the folder of {server} {reason}")
-    if _made_way(run, server, file, version):
+    if _made_way(run, server, event):
         return _Lack(server, "allowed", f"newer versions took its place on {server}")
     damage = run.damage(server, file)
     if damage and run.newer_than(file, version) >= max(1, run.keep):
@@ -169,10 +169,14 @@ def _lack(run: Run, server: str, event: Event) -> _Lack:
     return _Lack(server, "lost", f"{server} {there}")
 
 
-def _made_way(run: Run, server: str, file: str, version: int) -> bool:
-    """Whether newer versions are a reason that a server does not have this one any more."""
-    if run.newer_than(file, version) < max(1, run.keep):
+def _made_way(run: Run, server: str, event: Event) -> bool:
+    """Whether newer versions are a reason that a server does not have this one, or never took it."""
+    file, version, kept = event.file, event.detail.get("version", 0), max(1, run.keep)
+    if run.newer_than(file, version) < kept:
         return False
+    if server not in run.stored_as(file, version):  # it came late, when there were as many newer ones as are kept
+        stored = [each for each in run.of_file(server, file, "stored") if run.history.happened_before(each, event)]
+        return len({each.detail["version"] for each in stored if each.detail.get("version", 0) > version}) >= kept
     if not run.keeps_versions:
         return any(each.detail.get("version", 0) > version for each in reversed(run.of_file(server, file, "stored")))
     if version in run.made_way(server, file):

@@ -153,9 +153,18 @@ class _Replication:
         first: dict[int, str] = {}
         for event in self._run.of_file(receiver, file, "stored"):
             first.setdefault(event.detail.get("version", 0), event.detail.get("upload", ""))
-        return [
-            event for event in stored if first.get(event.detail.get("version", 0)) != event.detail.get("upload", "")
-        ]
+
+        def is_echo(version: int, upload: str) -> bool:
+            sent = self._version_of.get(upload)
+            return first.get(version) != upload if sent is None else sent < version
+
+        return [event for event in stored if is_echo(event.detail.get("version", 0), event.detail.get("upload", ""))]
+
+    @cached_property
+    def _version_of(self) -> dict[str, int]:
+        """By upload: the version that was sent, as the client says that sent it, or the manager that had it copied."""
+        told = self._history.of("sent", "repairing")
+        return {str(event.detail["upload"]): event.detail["version"] for event in told if "upload" in event.detail}
 
     def _unlogged_sender(self, file: str, receiver: str) -> bool:
         return any(self._run.logs.distrust(server) for server in self._run.servers if server != receiver)
