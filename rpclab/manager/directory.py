@@ -88,25 +88,23 @@ class Directory(Known):
         """A server's report: the bytes it stores, which versions it stored and removed, which upload ended.
 
         Returns whether the bytes are news: False after a report with a higher number, and from a server that is not
-        registered. A late report still counts for the versions that no later one spoke of, but not one of a life before that
-        which registered: its inventory has said all. Without a number (the description's wire has none) a report is always
-        the latest.
+        registered. A late report still counts for the versions that no later one spoke of, but one of another life than that
+        which registered says only what there is: the inventory has told all of it, or will. Without a number (the description's
+        wire has none) a report is always the latest.
         """
         server = self._servers.get(address)
         if server is None:
-            for file in stored:  # where it is, is not known; that it is there must be
-                self.raise_versions(file.version)
-                if not file.deleted:
-                    self.note_version(file.client, file.name, file.version)
-                elif self.catalogue.bury((file.client, file.name), file.version):
-                    self.upkeep.doubt((file.client, file.name))
+            self._hear_of(stored)
             return False
         number = server.report if report is None else report
-        if same_life := life(number) == life(server.report):
+        same_life = life(number) == life(server.report)
+        if same_life:
             for file in removed:
                 self._apply(server, number, file, stored=False)
             for file in stored:
                 self._apply(server, number, file, stored=True)
+        else:
+            self._hear_of(stored)
         news = same_life and number >= server.report
         if news:
             server.report = number
@@ -164,6 +162,15 @@ class Directory(Known):
 
     def _doubt(self, key: FileKey) -> None:
         self.upkeep.doubt(key)
+
+    def _hear_of(self, files: Iterable[FileRecord]) -> None:
+        """Where these are is not known yet; that they are there must be."""
+        for file in files:
+            self.raise_versions(file.version)
+            if not file.deleted:
+                self.note_version(file.client, file.name, file.version)
+            elif self.catalogue.bury((file.client, file.name), file.version):
+                self._doubt((file.client, file.name))
 
     def _apply(self, server: Said, number: int, file: FileRecord, *, stored: bool) -> None:
         """Believe report `number` about a version, unless a later one spoke of it."""

@@ -7,7 +7,7 @@ import pytest
 from rpclab.errors import NoSuchFile
 from rpclab.manager.directory import Directory
 from rpclab.manager.placement import fewest_bytes
-from rpclab.records import FileRecord, ServerRecord
+from rpclab.records import LIFE_BITS, FileRecord, ServerRecord
 
 HERE, THERE = ("127.0.0.1", 1), ("127.0.0.1", 2)
 
@@ -90,6 +90,16 @@ def test_what_a_server_stores_that_was_taken_for_gone_is_newer(directory: Direct
     directory.update(THERE, stored_bytes=0, report=2, stored=[file(11, deleted=True)])
     with pytest.raises(NoSuchFile, match="holds 'ann/a'"):
         newest(directory)
+
+
+def test_what_a_server_stores_in_a_life_that_has_not_registered_yet_is_newer(directory: Directory) -> None:
+    """It was started again, and is quicker to store a file than to tell all that it has (seed 120053)."""
+    directory.update(THERE, stored_bytes=5, report=(3 << LIFE_BITS) + 1, stored=[file(9)])
+    with pytest.raises(NoSuchFile, match=r"the newest version of 'ann/a', 0.9"):
+        newest(directory)
+    assert directory.locate("ann", "a", 7).file.version == 7
+    register(directory, THERE, 7, 9)
+    assert newest(directory) == 9
 
 
 def test_a_version_that_only_a_client_knows_of_is_newer_if_it_was_handed_out(directory: Directory) -> None:
