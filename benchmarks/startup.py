@@ -40,7 +40,7 @@ with LocalCluster(servers=3, clients=2, ports="free", data=FOLDER, name="bench")
 
 DASK = """
 from distributed import Client, LocalCluster
-with LocalCluster(n_workers=3, processes=True, dashboard_address=None) as cluster, Client(cluster) as client:
+with LocalCluster(n_workers=3, processes=True, dashboard_address=":0") as cluster, Client(cluster) as client:
     assert client.submit(sum, (1, 2)).result() == 3
     ready = answer = perf_counter()
 """

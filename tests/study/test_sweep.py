@@ -299,7 +299,7 @@ def dask_client() -> Iterator[Any]:
         warnings.simplefilter("ignore")  # what other people's packages warn of when they are imported
         from distributed import Client, LocalCluster
     with (
-        LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         yield client
