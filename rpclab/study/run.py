@@ -123,7 +123,7 @@ class Run:
         return self._stored.get(file, {}).get(version, {})
 
     def newer_than(self, file: str, version: int) -> int:
-        """How many newer versions of a file were stored anywhere."""
+        """How many newer versions of a file were stored anywhere, be it that a server could not say so any more."""
         versions = self._versions.get(file, [])
         return len(versions) - bisect_right(versions, version)
 
@@ -137,7 +137,11 @@ class Run:
 
     @cached_property
     def _versions(self) -> dict[str, list[int]]:
-        return {file: sorted(versions) for file, versions in self._stored.items()}
+        found = {file: set(versions) for file, versions in self._stored.items()}
+        for folder in self.folders.values():
+            for file, noted in folder.noted.items():
+                found.setdefault(file, set()).update(record.version for record in noted)
+        return {file: sorted(versions) for file, versions in found.items()}
 
     def made_way(self, server: str, file: str) -> set[int]:
         """The versions of a file that a server has no more, by its own word, for newer ones or because the manager said so."""

@@ -337,6 +337,28 @@ def test_a_kill_explains_no_loss(run: Run) -> None:
     run.is_broken("copies", INVALID, "server2 has no such file")
 
 
+def test_a_version_may_make_way_for_one_of_which_its_server_was_killed_before_it_could_tell(
+    tmp_path: pathlib.Path,
+) -> None:
+    """Seed 131290: the journal knows the newer one, no log does."""
+    from rpclab.records import FileRecord
+    from rpclab.server.journal import Entry, Journal
+    from rpclab.world.real import RealWorld
+
+    run = Run(tmp_path, keep=1)
+    run.tell("ann", "server1")
+    run.store("server1", 1, b"one")
+    run.acknowledge(1, b"one", "server1", wanted=1)
+    run.plain("server1").write_bytes(b"other")
+    run.is_broken("copies", INVALID, "server1 has other bytes under its name")
+    run.add("cluster", "killed", peer="server1")
+    run.is_broken("copies", INVALID, "server1 has other bytes under its name")
+    journal = Journal(RealWorld(), str(run.folder / "server1"))
+    journal.append(Entry(FileRecord("ann", "a", 5, digest(b"other"), 2)))
+    journal.close()
+    assert run.report()["copies"].verdict is Verdict.VALID, run.report()
+
+
 def test_a_repair_that_was_made_twice_is_too_much(run: Run) -> None:
     run.back_up(1, b"one")
     run.repair("server1", "server3", 1, b"one")
