@@ -88,6 +88,9 @@ class MemoryWorld:
         self._waiting.append(function)
         return MemoryTask(name)
 
+    def is_end(self, error: BaseException) -> bool:
+        return False
+
     def run(self) -> None:
         while self._waiting:
             self._waiting.popleft()()
