@@ -59,10 +59,11 @@ def could_not_know(history: History, finding: Finding) -> bool:
     newer, read = finding.events
     version, key = newer.detail["version"], newer.file
     births = [event.time for event in history.of("started") if event.node == "manager" and event.time < read.time]
-    holders = {
-        event.node
-        for event in history.of("stored")
+    last = {
+        event.node: event.kind
+        for event in history.of("stored", "dropped")
         if event.file == key and event.detail["version"] == version and event.time < read.time
     }
+    holders = {node for node, kind in last.items() if kind == "stored"}
     told = [event.time for event in history.of("registered") if event.peer in holders and event.time < read.time]
     return newer.time < births[-1] and not any(births[-1] < time for time in told)
